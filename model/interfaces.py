@@ -1,0 +1,112 @@
+"""Types and the port between decisions (`streaming/`) and tensors (the rest of `model/`). No torch here.
+
+Positions are `SampleIndex`: samples at 16 kHz on the clock of the session that owns the audio, starting at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+
+SampleIndex: TypeAlias = int
+Samples: TypeAlias = NDArray[np.float32]
+
+
+class UtteranceId(NamedTuple):
+    """Names one utterance; `index` counts within its session, from 0."""
+
+    session: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word where it was said. `text` carries its own leading space, so joining texts gives the transcript."""
+
+    text: str
+    start: SampleIndex
+    end: SampleIndex
+    confidence: float
+    tokens: tuple[int, ...] = ()  # the recogniser's own ids; opaque elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeContext:
+    """What a session knows before it hears an utterance."""
+
+    language: str | None = None  # ISO 639-1 code; None: found from the audio, anew for each utterance
+    prompt: str = ""  # text of this session that came just before
+    hotwords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Moves the window forward: audio before `keep_from` is dropped, `committed` (all its words) becomes context."""
+
+    keep_from: SampleIndex
+    committed: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepRequest:
+    """One unit of work: audio of an utterance that the recogniser has not seen, and how to treat it.
+
+    The first request of an utterance opens its stream; the final one, once answered, closes it.
+    """
+
+    utterance: UtteranceId
+    revision: int
+    start: SampleIndex  # position of samples[0]; follows on from the utterance's previous request
+    samples: Samples  # float32[n] in [-1, 1); may be empty
+    whole_window: bool  # encode the whole window once more instead of incrementally, as an offline pass would
+    is_final: bool  # no audio will follow; implies whole_window
+    deadline: float  # seconds on the caller's clock; only orders work
+    context: DecodeContext = field(default_factory=DecodeContext)
+    stable: tuple[Word, ...] = ()  # words of the present window that must not change: the hypothesis starts with them
+    roll: Roll | None = None  # applied before the new samples
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What the recogniser hears in the window of an utterance, up to `audio_end`.
+
+    `words` starts with the request's `stable` words. No words: nothing was said, as far as can be heard.
+    """
+
+    utterance: UtteranceId
+    revision: int
+    words: tuple[Word, ...]
+    audio_end: SampleIndex
+    is_final: bool
+    whole_window: bool = False
+    language: str | None = None
+    language_confidence: float = 0.0
+    is_cut: bool = False  # a guard stopped the decoder (loop, run-on); words from there on are withheld
+
+
+class ModelFailure(Exception):
+    """A step failed inside the recogniser; the requests of that step have no hypothesis."""
+
+
+class Recogniser(Protocol):
+    """The device side. Called from one thread only; knows utterances, never sessions or sockets."""
+
+    name: str
+    capacity: int  # streams (open utterances) that fit
+    max_window: int  # samples an utterance's window may hold; more must be rolled away before
+    languages: tuple[str, ...]  # codes accepted as DecodeContext.language; empty: any
+
+    def warm_up(self) -> None:
+        """Run every shape once, so that the first session is not the slow one."""
+
+    def step(self, batch: Sequence[StepRequest]) -> Sequence[Hypothesis]:
+        """Answer each request, in order. Raises ModelFailure for the batch as a whole."""
+
+    def close(self, utterance: UtteranceId) -> None:
+        """Forget an utterance that will get no final. Unknown ids are ignored."""
