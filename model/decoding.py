@@ -1,0 +1,127 @@
+"""Greedy decoding of many rows in one batch, each starting from a draft.
+
+Between two updates of an utterance its text hardly changes. So the previous hypothesis is fed as a draft in one pass over
+all its tokens; the longest prefix that greedy choice agrees with is kept, and only from there on is decoded token by token.
+The result is that of decoding from scratch (speculative decoding: Leviathan et al. 2023, greedy case).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from model.kv_cache import FrameCache, SelfCache
+from model.sampling import GreedyChoice, loop_start
+from model.whisper.decoder import DecoderJob
+
+
+class DecoderStack(Protocol):
+    """What the loop needs of a decoder."""
+
+    def __call__(self, jobs: Sequence[DecoderJob]) -> tuple[list[Tensor], list[Tensor]]:
+        """Hidden states [n, D] and alignment scores [heads, n, frames] of each job's tokens."""
+
+    def vocabulary(self, hidden: Tensor, /) -> Tensor:
+        """Hidden states [N, D] -> logits [N, V]."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One stream's decoding: the prompt and forced tokens are given, the draft is verified, the rest is found."""
+
+    self_cache: SelfCache
+    cross_cache: FrameCache
+    frames: int
+    prompt: list[int]
+    start_index: int  # of the start-of-transcript token in the prompt
+    forced: list[int]
+    draft: list[int]
+    limit: int  # most tokens the audio can hold
+    end: int  # the end token's id
+    tokens: list[int] = field(default_factory=list)
+    log_probabilities: list[float] = field(default_factory=list)
+    end_log_probability: float = 0.0
+    scores: list[Tensor] = field(default_factory=list)  # alignment scores of the rows that predict each token
+    start_logits: Tensor | None = None  # float32[V] at start_index
+    is_done: bool = False
+    is_cut: bool = False
+
+    def job(self, tokens: Sequence[int], start: int) -> DecoderJob:
+        """These tokens at this position of the row's caches."""
+        return DecoderJob(tokens, start, self.self_cache, self.cross_cache, self.frames)
+
+    @property
+    def given(self) -> int:
+        """Tokens before the free ones."""
+        return len(self.prompt) + len(self.forced)
+
+    def take(self, token: int, log_probability: float) -> None:
+        """Accept the next token, then see whether to stop."""
+        if token == self.end:
+            self.end_log_probability, self.is_done = log_probability, True
+            return
+        self.tokens.append(token)
+        self.log_probabilities.append(log_probability)
+        self._guard()
+
+    def _guard(self) -> None:
+        text = self.forced + self.tokens
+        loop = loop_start(text)
+        if loop is not None:
+            self._cut(max(0, loop - len(self.forced)))
+        elif len(text) >= self.limit:
+            self._cut(len(self.tokens))
+
+    def _cut(self, keep: int) -> None:
+        del self.tokens[keep:], self.log_probabilities[keep:]
+        self.is_done = self.is_cut = True
+
+
+def decode(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
+    """Run every row to its end; rows leave the batch as they finish."""
+    verify(model, choose, rows)
+    finish(model, choose, rows)
+
+
+def verify(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
+    """One pass over prompt, forced tokens and draft of every row; accepts what greedy choice agrees with and one token more."""
+    hidden, scores = model([row.job(row.prompt + row.forced + row.draft, 0) for row in rows])
+    wanted = [torch.cat([h[r.start_index : r.start_index + 1], h[r.given - 1 :]]) for r, h in zip(rows, hidden, strict=True)]
+    logits = model.vocabulary(torch.cat(wanted)).split([len(w) for w in wanted])
+    for row, each in zip(rows, logits, strict=True):
+        row.start_logits = each[0].clone()
+    free = torch.cat([each[1:] for each in logits])
+    chosen = iter(zip(*choose(free, [f for row in rows for f in _first_flags(row)]), strict=True))
+    for row, score in zip(rows, scores, strict=True):
+        row.scores = [score[:, len(row.prompt) - 1 : row.given]]
+        for index, (token, log_probability) in enumerate([next(chosen) for _ in range(len(row.draft) + 1)]):
+            _accept(row, index, token, log_probability, score)
+
+
+def _first_flags(row: Row) -> list[bool]:
+    return [not row.forced and i == 0 for i in range(len(row.draft) + 1)]
+
+
+def _accept(row: Row, index: int, token: int, log_probability: float, score: Tensor) -> None:
+    """The choice after `index` draft tokens counts if all of them were agreed with."""
+    if row.is_done or row.tokens != row.draft[:index]:
+        return
+    if index:
+        row.scores.append(score[:, row.given + index - 1 : row.given + index])
+    row.take(token, log_probability)
+
+
+def finish(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
+    """Token by token from what is accepted, all unfinished rows together."""
+    active = [row for row in rows if not row.is_done]
+    while active:
+        hidden, scores = model([row.job(row.tokens[-1:], row.given + len(row.tokens) - 1) for row in active])
+        tokens, log_probabilities = choose(model.vocabulary(torch.cat(hidden)), [False] * len(active))
+        for row, score, token, log_probability in zip(active, scores, tokens, log_probabilities, strict=True):
+            row.scores.append(score)
+            row.take(token, log_probability)
+        active = [row for row in active if not row.is_done]

@@ -1,0 +1,92 @@
+"""Log-mel features of a growing window, each frame computed once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchaudio.functional import melscale_fbanks
+
+from model.interfaces import SAMPLE_RATE, Samples
+from model.lengths import FFT_SAMPLES, FRAME_SAMPLES, HOP_SAMPLES
+
+_HALF = FFT_SAMPLES // 2
+_LOWEST = 1e-10  # power floor
+_RANGE = 8.0  # decades below the loudest cell that are kept
+
+
+def mel_filters(n_mels: int) -> Tensor:
+    """Slaney-scaled filters, float32[n_mels, 201], as in the published Whisper front end."""
+    bank = melscale_fbanks(FFT_SAMPLES // 2 + 1, 0.0, SAMPLE_RATE / 2, n_mels, SAMPLE_RATE, "slaney", "slaney")
+    return bank.T.contiguous()
+
+
+class MelWindow:
+    """Raw log10 mel power of one window; audio is appended, frames are dropped from the front when it rolls."""
+
+    def __init__(self, filters: Tensor) -> None:
+        self._filters = filters
+        self._taper = torch.hann_window(FFT_SAMPLES)
+        self._frames = torch.empty(filters.shape[0], 0)
+        self._pending = torch.empty(0)  # samples of frames that are not complete yet
+        self._started = False
+        self.samples = 0  # in the window
+
+    def append(self, samples: Samples) -> None:
+        """Take float32[n] more; every frame that is complete with them is computed now and never again."""
+        self.samples += len(samples)
+        self._pending = self._reflect(torch.cat([self._pending, torch.from_numpy(samples)]))
+        if self._started:
+            done = self._log_mel(self._pending)
+            self._frames = torch.cat([self._frames, done], 1)
+            self._pending = self._pending[done.shape[1] * HOP_SAMPLES :]
+
+    def drop(self, samples: int) -> None:
+        """Forget the oldest audio; a whole number of encoder frames."""
+        self._frames = self._frames[:, samples // HOP_SAMPLES :]
+        self.samples -= samples
+
+    def normalised(self, frames: int, loudest: float, target: float) -> Tensor:
+        """Features float32[n_mels, 2 * frames + 1], silence after the audio.
+
+        Whisper clamps to eight decades below the loudest cell and scales by (x + 4) / 4. Here `loudest` is moved to `target`
+        first, as if the gain had been set so: then silence is one value, whatever the level of the speech.
+        """
+        ended = torch.cat([self._frames, self._ending()], 1)[:, : 2 * frames]
+        levelled = (ended - loudest).clamp_min(-_RANGE) + target
+        silence = silent_value(target)
+        return torch.nn.functional.pad((levelled + 4) / 4, (0, 2 * frames + 1 - levelled.shape[1]), value=silence)
+
+    def loudest(self) -> float:
+        """The loudest cell so far, log10 of power."""
+        return self._loudest(torch.cat([self._frames, self._ending()], 1))
+
+    def _ending(self) -> Tensor:
+        """Frames that reach past the audio, heard with zeros after it."""
+        pending = self._reflect(torch.cat([self._pending, torch.zeros(FFT_SAMPLES)]), enough=True)
+        return self._log_mel(pending)
+
+    def _reflect(self, audio: Tensor, *, enough: bool = False) -> Tensor:
+        """The first frame is centred on the first sample: mirror what comes after it."""
+        if self._started or len(audio) <= _HALF:
+            return audio
+        self._started = not enough
+        return torch.cat([audio[1 : _HALF + 1].flip(0), audio])
+
+    def _log_mel(self, audio: Tensor) -> Tensor:
+        if len(audio) < FFT_SAMPLES:
+            return torch.empty(self._filters.shape[0], 0)
+        spectrum = torch.fft.rfft(audio.unfold(0, FFT_SAMPLES, HOP_SAMPLES) * self._taper)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return (self._filters @ power.T).clamp_min(_LOWEST).log10()
+
+    @staticmethod
+    def _loudest(frames: Tensor) -> float:
+        return float(frames.max()) if frames.numel() else -10.0
+
+
+def silent_value(loudest: float) -> float:
+    """What silence looks like after normalisation."""
+    return (loudest - _RANGE + 4) / 4
+
+
+__all__ = ["FRAME_SAMPLES", "MelWindow", "mel_filters", "silent_value"]

@@ -1,0 +1,68 @@
+"""Keys and values of one stream, allocated once and written by position."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from model.lengths import WINDOW_FRAMES
+
+
+class SelfCache:
+    """Keys and values of the tokens so far: float32[layers, 2, H, positions, d]; later positions overwrite."""
+
+    def __init__(self, layers: int, heads: int, positions: int, width: int) -> None:
+        self._kv = torch.empty(layers, 2, heads, positions, width)
+
+    def write(self, layer: int, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Store [H, n, d] from position `start`; returns all keys and values up to there."""
+        end = start + k.shape[1]
+        self._kv[layer, 0, :, start:end], self._kv[layer, 1, :, start:end] = k, v
+        return self._kv[layer, 0, :, :end], self._kv[layer, 1, :, :end]
+
+
+class SilentTail:
+    """Keys and values of the silence that fills a 30 s window, thinned out.
+
+    Neighbouring silent positions are nearly the same, so one in `stride` is kept and counts `stride` times: log(stride) is
+    added to its attention scores. Positions ascend and come before the frames in a cache, so that those after any frame
+    together with the frames are one slice and no copy is made.
+    """
+
+    def __init__(self, kv: Tensor, stride: int) -> None:
+        """`kv` is float32[layers, 2, H, 1500, d] of pure silence."""
+        self.kv = kv[:, :, :, stride // 2 :: stride].contiguous()
+        self.stride = stride
+        self.size = self.kv.shape[3]
+        self.bias = torch.cat([torch.full((self.size,), math.log(stride)), torch.zeros(WINDOW_FRAMES)])
+
+    def first_after(self, frames: int) -> int:
+        """Index of the first kept position that lies after `frames`."""
+        return min(self.size, -(-(frames - self.stride // 2) // self.stride))
+
+
+class FrameCache:
+    """Keys and values of encoder frames, by position, behind the silent tail: float32[layers, 2, H, tail + 1500, d]."""
+
+    def __init__(self, tail: SilentTail) -> None:
+        layers, two, heads, _, width = tail.kv.shape
+        self._tail = tail
+        self._kv = torch.empty(layers, two, heads, tail.size + WINDOW_FRAMES, width)
+        self._kv[:, :, :, : tail.size] = tail.kv
+
+    def write(self, layer: int, first: int, k: Tensor, v: Tensor) -> None:
+        """Store [H, n, d] for frames from `first`."""
+        start = self._tail.size + first
+        end = start + k.shape[1]
+        self._kv[layer, 0, :, start:end], self._kv[layer, 1, :, start:end] = k, v
+
+    def read(self, layer: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Keys, values [H, S, d] and score bias [S] of the silence after `frames` and of the frames themselves."""
+        begin, end = self._tail.first_after(frames), self._tail.size + frames
+        return self._kv[layer, 0, :, begin:end], self._kv[layer, 1, :, begin:end], self._tail.bias[begin:end]
+
+    def frame_keys(self, layer: int, frames: int) -> Tensor:
+        """Keys [H, frames, d] of the frames alone."""
+        return self._kv[layer, 0, :, self._tail.size : self._tail.size + frames]

@@ -1,0 +1,64 @@
+"""Choosing tokens: which are forbidden, which is best, when the decoder has run away, how sure it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+_LONGEST_LOOP = 16  # tokens of a phrase that may repeat
+_SHORT_LOOP_TOKENS = 8  # a phrase of fewer tokens must fill this many to count: "no, no, no" is speech
+_REPEATS = 3
+
+
+class GreedyChoice:
+    """The best allowed token and its log-probability among the allowed ones."""
+
+    def __init__(self, size: int, forbidden: Iterable[int], forbidden_first: Iterable[int]) -> None:
+        self._always = _mask(size, forbidden)
+        self._first = self._always + _mask(size, forbidden_first)
+
+    def __call__(self, logits: Tensor, is_first: Sequence[bool]) -> tuple[list[int], list[float]]:
+        """Logits float32[N, V] (overwritten), one flag a row: nothing was said before it. Gives N tokens and log-probabilities."""
+        logits += self._always
+        first = [i for i, flag in enumerate(is_first) if flag]
+        if first:
+            logits[first] += self._first
+        best, tokens = logits.max(1)
+        return tokens.tolist(), (best - logits.logsumexp(1)).tolist()
+
+
+def loop_start(tokens: Sequence[int]) -> int | None:
+    """Where a phrase that fills the end of `tokens` three times over repeats for the first time, or None."""
+    for size in range(1, _LONGEST_LOOP + 1):
+        repeats = max(_REPEATS, -(-_SHORT_LOOP_TOKENS // size))
+        span = size * repeats
+        if len(tokens) >= span and all(tokens[-i] == tokens[-i - size] for i in range(1, span - size + 1)):
+            return _first_repeat(tokens, size)
+    return None
+
+
+def _first_repeat(tokens: Sequence[int], size: int) -> int:
+    start = len(tokens) - size
+    while start > 0 and tokens[start - 1] == tokens[start - 1 + size]:
+        start -= 1
+    return start + size
+
+
+def word_probability(log_probabilities: Sequence[float]) -> float:
+    """Geometric mean of the probabilities of a word's tokens."""
+    return math.exp(sum(log_probabilities) / len(log_probabilities)) if log_probabilities else 0.0
+
+
+def calibrated(probability: float, slope: float, offset: float) -> float:
+    """Platt scaling (Platt 1999) on the log-odds: of words with the result p, about p are right."""
+    p = min(max(probability, 1e-4), 1 - 1e-4)
+    return 1 / (1 + math.exp(-(slope * math.log(p / (1 - p)) + offset)))
+
+
+def _mask(size: int, forbidden: Iterable[int]) -> Tensor:
+    mask = torch.zeros(size)
+    mask[[t for t in forbidden if t < size]] = float("-inf")
+    return mask

@@ -1,0 +1,101 @@
+"""Whisper's decoder over packed rows of many streams, each at its own position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.attention import attend, by_head
+from model.kv_cache import FrameCache, SelfCache
+from model.whisper.configuration import WhisperConfig
+from model.whisper.encoder import FeedForward, Norm, Weights, fused
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderJob:
+    """Tokens of one stream, to be placed at `start` and after."""
+
+    tokens: Sequence[int]
+    start: int
+    self_cache: SelfCache
+    cross_cache: FrameCache
+    frames: int
+
+
+class DecoderLayer:
+    """Self-attention, cross-attention, feed-forward."""
+
+    def __init__(self, weights: Weights, name: str, precision: str) -> None:
+        self.self_norm = Norm(weights, f"{name}.self_attn_layer_norm")
+        self.qkv = fused(weights, [f"{name}.self_attn.{p}_proj" for p in "qkv"], precision)
+        self.self_out = fused(weights, [f"{name}.self_attn.out_proj"], precision)
+        self.cross_norm = Norm(weights, f"{name}.encoder_attn_layer_norm")
+        self.cross_q = fused(weights, [f"{name}.encoder_attn.q_proj"], precision)
+        self.cross_out = fused(weights, [f"{name}.encoder_attn.out_proj"], precision)
+        self.feed_forward = FeedForward(weights, name, precision)
+
+
+class Decoder:
+    """The stack; holds weights only, all state is in the jobs' caches."""
+
+    def __init__(self, weights: Weights, config: WhisperConfig, precision: str) -> None:
+        names = [f"decoder.layers.{i}" for i in range(config.decoder_layers)]
+        self.heads = config.decoder_attention_heads
+        self.width = config.d_model // self.heads
+        self.embedding = weights["decoder.embed_tokens.weight"]
+        self.positions = weights["decoder.embed_positions.weight"]
+        self.layers = [DecoderLayer(weights, name, precision) for name in names]
+        self.norm = Norm(weights, "decoder.layer_norm")
+        self.cross_kv = fused(weights, [f"{n}.encoder_attn.{p}_proj" for n in names for p in "kv"], precision)
+        self.vocabulary = fused(weights, ["decoder.embed_tokens"], precision)
+        self.alignment_heads: dict[int, list[int]] = {}
+        for layer, head in config.alignment_heads:
+            self.alignment_heads.setdefault(layer, []).append(head)
+
+    def project(self, states: Tensor) -> Tensor:
+        """Encoder states [n, D] -> cross-attention keys and values [layers, 2, H, n, d]."""
+        n = states.shape[0]
+        return self.cross_kv(states).view(n, len(self.layers), 2, self.heads, self.width).permute(1, 2, 3, 0, 4)
+
+    def remember(self, cache: FrameCache, first: int, states: Tensor) -> None:
+        """Store the cross-attention keys and values of states [n, D] of frames from `first`."""
+        for layer, (k, v) in enumerate(self.project(states)):
+            cache.write(layer, first, k, v)
+
+    def __call__(self, jobs: Sequence[DecoderJob]) -> tuple[list[Tensor], list[Tensor]]:
+        """Hidden states [n, D] and alignment scores [heads, n, frames] (before softmax) of each job's tokens."""
+        sizes = [len(job.tokens) for job in jobs]
+        x = self.embedding[torch.tensor([t for job in jobs for t in job.tokens])]
+        x = x + torch.cat([self.positions[job.start : job.start + len(job.tokens)] for job in jobs])
+        scores: list[list[Tensor]] = [[] for _ in jobs]
+        for index, layer in enumerate(self.layers):
+            qkv = (part.split(sizes) for part in layer.qkv(layer.self_norm(x)).chunk(3, 1))
+            x = x + layer.self_out(torch.cat([self._attend_self(index, *each) for each in zip(jobs, *qkv, strict=True)]))
+            queries = layer.cross_q(layer.cross_norm(x)).split(sizes)
+            x = x + layer.cross_out(torch.cat([self._attend_audio(index, *each) for each in zip(jobs, queries, strict=True)]))
+            x = x + layer.feed_forward(x)
+            for job, q, collected in zip(jobs, queries, scores, strict=True):
+                collected.extend(self._align(index, job, q))
+        return list(self.norm(x).split(sizes)), [torch.cat(each) for each in scores]
+
+    def _attend_self(self, index: int, job: DecoderJob, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        k, v = job.self_cache.write(index, job.start, by_head(k, self.heads), by_head(v, self.heads))
+        return attend(q, k, v, _causal(q.shape[0], k.shape[1]) if q.shape[0] > 1 else None)
+
+    def _attend_audio(self, index: int, job: DecoderJob, q: Tensor) -> Tensor:
+        return attend(q, *job.cross_cache.read(index, job.frames))
+
+    def _align(self, index: int, job: DecoderJob, q: Tensor) -> list[Tensor]:
+        heads = self.alignment_heads.get(index)
+        if not heads:
+            return []
+        keys = job.cross_cache.frame_keys(index, job.frames)[heads]
+        return [by_head(q, self.heads)[heads] @ keys.transpose(1, 2) * self.width**-0.5]
+
+
+def _causal(rows: int, keys: int) -> Tensor:
+    """Bias [rows, keys] under which row i sees the keys up to its own, the last `rows` of them being the rows' own."""
+    return torch.full((rows, keys), float("-inf")).triu_(keys - rows + 1)

@@ -1,0 +1,133 @@
+"""Whisper's encoder over packed rows of many streams, incremental, with the 30 s of padding as a silent tail.
+
+A pass takes, for each stream, the frames from `first` on: earlier ones are frozen, their keys and values lie in the
+stream's cache. `first = 0` is the whole window, as an offline pass would compute it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.attention import attend, by_head
+from model.kv_cache import FrameCache
+from model.linear import Linear, linear
+from model.whisper.configuration import WhisperConfig
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderJob:
+    """Frames `first` to `frames` of a window; `mel` float32[n_mels, 2 * frames + 1] covers the whole window and one more."""
+
+    cache: FrameCache
+    mel: Tensor
+    first: int
+    frames: int
+
+
+class Norm:
+    """Layer normalisation over the last dimension."""
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        self.weight, self.bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """float32[N, D] -> float32[N, D]."""
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias)
+
+
+def fused(weights: Weights, names: Sequence[str], precision: str) -> Linear:
+    """Projections of the same input as one layer; a missing bias (Whisper's keys have none) is zero."""
+    stacked = torch.cat([weights[f"{n}.weight"] for n in names])
+    biases = [weights.get(f"{n}.bias", torch.zeros(weights[f"{n}.weight"].shape[0])) for n in names]
+    return linear(stacked, torch.cat(biases), precision)
+
+
+class FeedForward:
+    """Norm, widen, GELU, narrow."""
+
+    def __init__(self, weights: Weights, name: str, precision: str) -> None:
+        self.norm = Norm(weights, f"{name}.final_layer_norm")
+        self.widen = fused(weights, [f"{name}.fc1"], precision)
+        self.narrow = fused(weights, [f"{name}.fc2"], precision)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """float32[N, D] -> float32[N, D], to be added to x."""
+        return self.narrow(F.gelu(self.widen(self.norm(x))))
+
+
+class EncoderLayer:
+    """Self-attention over frozen, own and silent frames, then the feed-forward part."""
+
+    def __init__(self, weights: Weights, name: str, heads: int, precision: str) -> None:
+        attention = f"{name}.self_attn"
+        self.heads = heads
+        self.norm = Norm(weights, f"{name}.self_attn_layer_norm")
+        self.qkv = fused(weights, [f"{attention}.{p}_proj" for p in "qkv"], precision)
+        self.out = fused(weights, [f"{attention}.out_proj"], precision)
+        self.feed_forward = FeedForward(weights, name, precision)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """float32[N, D] -> queries, keys, values, each [N, D]."""
+        q, k, v = self.qkv(self.norm(x)).chunk(3, 1)
+        return q, k, v
+
+
+class Encoder:
+    """The stack; holds weights only, all state is in the jobs' caches."""
+
+    def __init__(self, weights: Weights, config: WhisperConfig, precision: str) -> None:
+        self.heads = config.encoder_attention_heads
+        self.width = config.d_model // self.heads
+        self.positions = weights["encoder.embed_positions.weight"]
+        self.conv1 = weights["encoder.conv1.weight"], weights["encoder.conv1.bias"]
+        self.conv2 = weights["encoder.conv2.weight"], weights["encoder.conv2.bias"]
+        self.layers = [
+            EncoderLayer(weights, f"encoder.layers.{i}", self.heads, precision) for i in range(config.encoder_layers)
+        ]
+        self.norm = Norm(weights, "encoder.layer_norm")
+
+    def stem(self, mel: Tensor, first: int, frames: int) -> Tensor:
+        """Frames `first` to `frames` from the mel of the window, float32[frames - first, D], positions added.
+
+        Frame i needs mel 2i - 2 to 2i + 2; before the window both convolutions see zeros, as in training.
+        """
+        if first:
+            x = F.gelu(F.conv1d(mel[None, :, 2 * first - 2 : 2 * frames + 1], *self.conv1))
+        else:
+            x = F.pad(F.gelu(F.conv1d(F.pad(mel[None, :, : 2 * frames + 1], (1, 0)), *self.conv1)), (1, 0))
+        x = F.gelu(F.conv1d(x, *self.conv2, stride=2))
+        return x[0].T + self.positions[first:frames]
+
+    def silence(self, value: float) -> tuple[Tensor, Tensor]:
+        """Keys and values float32[layers, 2, H, 1500, d] and states [1500, D] of 30 s of features `value`."""
+        mel = torch.full((self.conv1[0].shape[1], 2 * len(self.positions)), value)
+        x = self.stem(F.pad(mel, (0, 1)), 0, len(self.positions))
+        kept = []
+        for layer in self.layers:
+            q, k, v = layer.project(x)
+            k, v = by_head(k, self.heads), by_head(v, self.heads)
+            kept.append(torch.stack([k, v]))
+            x = x + layer.out(attend(q, k, v))
+            x = x + layer.feed_forward(x)
+        return torch.stack(kept), self.norm(x)
+
+    def __call__(self, jobs: Sequence[EncoderJob]) -> list[Tensor]:
+        """States float32[frames - first, D] of each job; keys and values go to its cache."""
+        x = torch.cat([self.stem(job.mel, job.first, job.frames) for job in jobs])
+        sizes = [job.frames - job.first for job in jobs]
+        for index, layer in enumerate(self.layers):
+            projected = zip(jobs, *(part.split(sizes) for part in layer.project(x)), strict=True)
+            x = x + layer.out(torch.cat([self._attend(index, *each) for each in projected]))
+            x = x + layer.feed_forward(x)
+        return list(self.norm(x).split(sizes))
+
+    def _attend(self, index: int, job: EncoderJob, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        job.cache.write(index, job.first, by_head(k, self.heads), by_head(v, self.heads))
+        return attend(q, *job.cache.read(index, job.frames))
