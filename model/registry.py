@@ -1,0 +1,60 @@
+"""From the name or directory of a model to a recogniser."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from model import embedded
+from model.interfaces import Recogniser
+
+_EMBEDDED = ("embedded", embedded.NAME)
+_HUB = re.compile(r"openai/whisper-[\w.-]+")
+_FILES = ["*.json", "model*.safetensors"]
+_EXPECTED = "expected 'embedded' (Whisper base), a model directory, or a hub name such as openai/whisper-small"
+
+
+class UnknownModel(ValueError):
+    """No such model; the message names the value and what is expected."""
+
+
+def resolve(name: str, *, cache: Path | None = None, progress: embedded.Progress | None = None) -> Path:
+    """The directory of a model. Raises UnknownModel, EmbeddedModelError."""
+    if name in _EMBEDDED:
+        return embedded.prepare(cache, progress)
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser()
+    if _HUB.fullmatch(name):
+        return _from_hub(name)
+    raise UnknownModel(f"model {name!r} is not known: {_EXPECTED}")
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_FILES))
+    except Exception as error:
+        raise UnknownModel(f"model {name!r} could not be fetched from its hub ({type(error).__name__}); {_EXPECTED}") from error
+
+
+def load_recogniser(directory: Path, *, device: str = "cpu", **options: Any) -> Recogniser:
+    """The recogniser for a directory's model family. Raises UnknownModel, BadCheckpoint."""
+    kind = _model_type(directory)
+    if kind != "whisper":
+        raise UnknownModel(f"{directory}: model_type is {kind!r}, expected 'whisper'")
+    if device != "cpu":
+        raise UnknownModel(f"device {device!r}: this model runs on 'cpu' so far")
+    from model.whisper.recogniser import WhisperOptions, WhisperRecogniser
+
+    return WhisperRecogniser(directory, WhisperOptions(**options))
+
+
+def _model_type(directory: Path) -> str | None:
+    try:
+        kind: str | None = json.loads((directory / "config.json").read_text()).get("model_type")
+        return kind
+    except (OSError, ValueError) as error:
+        raise UnknownModel(f"{directory} is not a model directory (config.json: {type(error).__name__})") from None
