@@ -90,7 +90,9 @@ def decode(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> No
 def verify(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
     """One pass over prompt, forced tokens and draft of every row; accepts what greedy choice agrees with and one token more."""
     hidden, scores = model([row.job(row.prompt + row.forced + row.draft, 0) for row in rows])
-    wanted = [torch.cat([h[r.start_index : r.start_index + 1], h[r.given - 1 :]]) for r, h in zip(rows, hidden, strict=True)]
+    wanted = [
+        torch.cat([h[r.start_index : r.start_index + 1], h[r.given - 1 :]]) for r, h in zip(rows, hidden, strict=True)
+    ]
     logits = model.vocabulary(torch.cat(wanted)).split([len(w) for w in wanted])
     for row, each in zip(rows, logits, strict=True):
         row.start_logits = each[0].clone()

@@ -16,7 +16,7 @@ _RANGE = 8.0  # decades below the loudest cell that are kept
 
 def mel_filters(n_mels: int) -> Tensor:
     """Slaney-scaled filters, float32[n_mels, 201], as in the published Whisper front end."""
-    bank = melscale_fbanks(FFT_SAMPLES // 2 + 1, 0.0, SAMPLE_RATE / 2, n_mels, SAMPLE_RATE, "slaney", "slaney")
+    bank: Tensor = melscale_fbanks(FFT_SAMPLES // 2 + 1, 0.0, SAMPLE_RATE / 2, n_mels, SAMPLE_RATE, "slaney", "slaney")
     return bank.T.contiguous()
 
 
@@ -77,7 +77,8 @@ class MelWindow:
             return torch.empty(self._filters.shape[0], 0)
         spectrum = torch.fft.rfft(audio.unfold(0, FFT_SAMPLES, HOP_SAMPLES) * self._taper)
         power = spectrum.real.square() + spectrum.imag.square()
-        return (self._filters @ power.T).clamp_min(_LOWEST).log10()
+        mel: Tensor = (self._filters @ power.T).clamp_min(_LOWEST).log10()
+        return mel
 
     @staticmethod
     def _loudest(frames: Tensor) -> float:

@@ -19,10 +19,10 @@ Samples: TypeAlias = NDArray[np.float32]
 
 
 class UtteranceId(NamedTuple):
-    """Names one utterance; `index` counts within its session, from 0."""
+    """Names one utterance; `number` counts within its session, from 0."""
 
     session: str
-    index: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,5 +102,14 @@ class Closed:
 
 
 Event: TypeAlias = (
-    Configured | SpeechStarted | PartialTranscript | FinalTranscript | SpeechEnded | UtteranceGap | Flushed | Warned | ErrorEvent | Closed
+    Configured
+    | SpeechStarted
+    | PartialTranscript
+    | FinalTranscript
+    | SpeechEnded
+    | UtteranceGap
+    | Flushed
+    | Warned
+    | ErrorEvent
+    | Closed
 )

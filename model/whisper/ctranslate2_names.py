@@ -17,7 +17,16 @@ _TOP = {
     "decoder/position_encodings/encodings": "decoder.embed_positions.weight",
     "encoder/position_encodings/encodings": "encoder.embed_positions.weight",
 }
-_SETTINGS = {"activation", "alibi", "alignment_heads", "alignment_layer", "num_heads", "pre_norm", "scale_embeddings", "start_from_zero_embedding"}
+_SETTINGS = {
+    "activation",
+    "alibi",
+    "alignment_heads",
+    "alignment_layer",
+    "num_heads",
+    "pre_norm",
+    "scale_embeddings",
+    "start_from_zero_embedding",
+}
 _NORMS = {"gamma": "weight", "beta": "bias"}
 
 
@@ -60,7 +69,9 @@ _BLOCKS: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-def _in_layer(layer: str, block: str, part: str, kind: str, array: NDArray[Any], name: str) -> Iterator[tuple[str, NDArray[Any]]]:
+def _in_layer(
+    layer: str, block: str, part: str, kind: str, array: NDArray[Any], name: str
+) -> Iterator[tuple[str, NDArray[Any]]]:
     targets = _BLOCKS.get((block, part))
     if targets is None:
         raise BadModelFile(f"{name}: no such parameter in Whisper")

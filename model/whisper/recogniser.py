@@ -83,7 +83,11 @@ class WhisperRecogniser:
         self.languages = tuple(self.tokenizer.language_ids) if self.config.is_multilingual else ("en",)
         weights = load_weights(directory, self.config)
         self._encoder = Encoder(weights, self.config, o.encoder_precision)
-        self._whole = self._encoder if o.final_precision == o.encoder_precision else Encoder(weights, self.config, o.final_precision)
+        self._whole = (
+            self._encoder
+            if o.final_precision == o.encoder_precision
+            else Encoder(weights, self.config, o.final_precision)
+        )
         self._decoder = Decoder(weights, self.config, o.decoder_precision)
         self._filters = mel_filters(self.config.num_mel_bins)
         self._choose = GreedyChoice(self.config.vocab_size, self._forbidden(), self.config.begin_suppress_tokens)
@@ -97,7 +101,9 @@ class WhisperRecogniser:
     @torch.inference_mode()
     def _silent_tails(self) -> tuple[SilentTail, SilentTail]:
         kv, states = self._whole.silence(silent_value(self.options.loudest))
-        return SilentTail(kv, self.options.tail_stride), SilentTail(self._decoder.project(states), self.options.tail_stride)
+        return SilentTail(kv, self.options.tail_stride), SilentTail(
+            self._decoder.project(states), self.options.tail_stride
+        )
 
     def warm_up(self) -> None:
         """One utterance of noise through each kind of pass."""
@@ -183,14 +189,18 @@ class WhisperRecogniser:
         if whole or loudest > stream.level + o.level_step:
             stream.frozen, stream.level = 0, loudest
         frames = covering_frames(stream.mel.samples + (o.final_zeros if whole else o.partial_zeros))
-        return EncoderJob(stream.slot.encoder, stream.mel.normalised(frames, stream.level, o.loudest), stream.frozen, frames)
+        return EncoderJob(
+            stream.slot.encoder, stream.mel.normalised(frames, stream.level, o.loudest), stream.frozen, frames
+        )
 
     # decoder
 
     def _decode(self, batch: Sequence[StepRequest], streams: Sequence[Stream]) -> list[Row]:
         rows = [self._row(*each) for each in zip(batch, streams, strict=True)]
         verify(self._decoder, self._choose, rows)
-        changed = [i for i, (r, s) in enumerate(zip(rows, streams, strict=True)) if self._language_changed(batch[i], s, r)]
+        changed = [
+            i for i, (r, s) in enumerate(zip(rows, streams, strict=True)) if self._language_changed(batch[i], s, r)
+        ]
         if changed:
             for i in changed:
                 streams[i].draft = []
@@ -208,7 +218,17 @@ class WhisperRecogniser:
         room = self.config.max_target_positions - len(before) - 6
         limit = min(room, int(self.options.tokens_per_second * seconds) + 6)
         prompt = [*before, *t.start(stream.language or "en")]
-        return Row(slot.decoder, slot.cross, stream.frames, prompt, len(before), forced, draft[: max(0, limit - len(forced) - 1)], limit, t.eot)
+        return Row(
+            slot.decoder,
+            slot.cross,
+            stream.frames,
+            prompt,
+            len(before),
+            forced,
+            draft[: max(0, limit - len(forced) - 1)],
+            limit,
+            t.eot,
+        )
 
     def _language_changed(self, request: StepRequest, stream: Stream, row: Row) -> bool:
         """The language is verified like a draft, until words of the utterance are stable."""
@@ -216,7 +236,7 @@ class WhisperRecogniser:
             return False
         codes, ids = zip(*self.tokenizer.language_ids.items(), strict=True)
         best = codes[int(row.start_logits[list(ids)].argmax())]
-        changed = best != (stream.language or "en")
+        changed: bool = best != (stream.language or "en")
         stream.language = best
         return changed
 
@@ -229,7 +249,15 @@ class WhisperRecogniser:
         end = stream.start + stream.mel.samples
         confidence = self._language_confidence(stream, row)
         return Hypothesis(
-            request.utterance, request.revision, words, end, request.is_final, whole, stream.language, confidence, row.is_cut
+            request.utterance,
+            request.revision,
+            words,
+            end,
+            request.is_final,
+            whole,
+            stream.language,
+            confidence,
+            row.is_cut,
         )
 
     def _is_silent(self, request: StepRequest, row: Row) -> bool:
@@ -270,4 +298,3 @@ class WhisperRecogniser:
         starts = token_frames(scores).tolist()
         starts += [heard] * (count + 1 - len(starts))
         return [stream.start + frame * FRAME_SAMPLES for frame in starts]
-

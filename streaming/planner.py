@@ -1,0 +1,167 @@
+"""When to ask the recogniser for what: the audio of one utterance → step requests, at most one in flight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.interfaces import DecodeContext, Hypothesis, Roll, SampleIndex, Samples, StepRequest, UtteranceId, Word
+from streaming.segmenter import Began, Went
+from streaming.timeline import samples
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerConfig:
+    """Durations in ms of audio."""
+
+    partial_interval_ms: int = 320
+    first_partial_ms: int = 500  # of audio, pre-roll included
+    speculate_after_ms: int = 200  # of silence: the utterance is probably over
+    high_mark_ms: int = 16_000  # the window is rolled beyond this
+    most_ms: int = 26_000  # in the window; more audio waits
+    kept_ms: int = 2_000  # at least this much stays when the window rolls
+    fallback_ms: int = 8_000  # stays when there is no word boundary to cut at
+
+
+class Planner:
+    """One utterance's audio on its way to the recogniser."""
+
+    def __init__(
+        self, utterance: UtteranceId, began: Began, config: PlannerConfig, context: DecodeContext, *, partials: bool
+    ) -> None:
+        self.utterance = utterance
+        self.start = began.start
+        self._config, self._context, self._partials = config, context, partials
+        self._window_start = began.start
+        self._sent: SampleIndex = began.start
+        self._pending: list[Samples] = [began.samples]
+        self._pending_size = len(began.samples)
+        self._revision = 0
+        self._in_flight = False
+        self._asked_whole_to: SampleIndex = -1  # where the last whole-window request ended
+        self._roll: Roll | None = None
+        self.voiced_end = began.voiced_end
+        self.silence_ms = 0
+        self.covered: SampleIndex = began.start  # audio that a hypothesis has answered for
+        self.is_ended = False
+        self.is_asked_final = False
+
+    @property
+    def end(self) -> SampleIndex:
+        """Audio received."""
+        return self._sent + self._pending_size
+
+    @property
+    def is_open(self) -> bool:
+        """The recogniser holds a stream for it."""
+        return self._revision > 0
+
+    def hear(self, went: Went) -> None:
+        """One more frame."""
+        self._pending.append(went.samples)
+        self._pending_size += len(went.samples)
+        self.voiced_end, self.silence_ms = went.voiced_end, went.silence_ms
+
+    def answered(self, hypothesis: Hypothesis) -> bool:
+        """Take note of an answer; False if it is a late one."""
+        if not self._in_flight or hypothesis.revision != self._revision - 1:
+            return False
+        self._in_flight = False
+        self.covered = hypothesis.audio_end
+        return True
+
+    def is_covered(self, whole: bool) -> bool:
+        """The last answer was of a whole window that holds all the speech, so no further pass would tell more."""
+        return whole and not self._in_flight and self._speech_end <= self.covered
+
+    def next_request(self, now: float, stable: tuple[Word, ...]) -> StepRequest | None:
+        """What to ask now, if anything."""
+        if self._in_flight or self.is_asked_final:
+            return None
+        if self.is_ended:
+            return self._request(now, stable, self._speech_end, whole=True, final=True)
+        if self.silence_ms >= self._config.speculate_after_ms:
+            return self._speculate(now, stable)
+        return self._partial(now, stable)
+
+    def roll(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        """If the window is past its high mark: choose the cut, drop the audio before it with the next request.
+
+        Gives the words that are committed thereby. Cuts are made between words, best after a sentence, else in the widest
+        gap; with no boundary to cut at, the last seconds stay and every word before them is committed.
+        """
+        if self.covered - self._window_start < samples(self._config.high_mark_ms):
+            return ()
+        count, keep_from = self._cut(words)
+        self._roll = Roll(keep_from, words[:count])
+        self._window_start = keep_from
+        return words[:count]
+
+    @property
+    def _speech_end(self) -> SampleIndex:
+        """The last voiced frame and what may still ring after it."""
+        return min(self.end, self.voiced_end + samples(self._config.speculate_after_ms))
+
+    def _speculate(self, now: float, stable: tuple[Word, ...]) -> StepRequest | None:
+        """Once for each pause: if the utterance ends here, its final is ready."""
+        if self._asked_whole_to >= self._speech_end:
+            return None
+        return self._request(now, stable, self._speech_end, whole=True)
+
+    def _partial(self, now: float, stable: tuple[Word, ...]) -> StepRequest | None:
+        c = self._config
+        is_long = self.end - self._window_start >= samples(c.high_mark_ms)
+        first = self._revision == 0
+        due = self._pending_size >= samples(c.first_partial_ms if first else c.partial_interval_ms)
+        if not due or not (self._partials or is_long):
+            return None
+        return self._request(now, stable, self.end, whole=is_long)
+
+    def _request(
+        self, now: float, stable: tuple[Word, ...], end: SampleIndex, *, whole: bool, final: bool = False
+    ) -> StepRequest | None:
+        end = min(end, self._window_start + samples(self._config.most_ms))
+        final = final and end >= min(self.end, self._speech_end)
+        audio = self._take(max(0, end - self._sent))
+        request = StepRequest(
+            self.utterance,
+            self._revision,
+            self._sent - len(audio),
+            audio,
+            whole,
+            final,
+            now,
+            self._context,
+            stable,
+            self._roll,
+        )
+        self._revision, self._in_flight, self._roll = self._revision + 1, True, None
+        self.is_asked_final = final
+        if whole:
+            self._asked_whole_to = self._sent
+        return request
+
+    def _take(self, count: int) -> Samples:
+        audio = np.concatenate([*self._pending, np.zeros(0, np.float32)])
+        self._pending = [audio[count:]]
+        self._pending_size -= count
+        self._sent += count
+        return audio[:count]
+
+    def _cut(self, words: tuple[Word, ...]) -> tuple[int, SampleIndex]:
+        latest = self.covered - samples(self._config.kept_ms)
+        earliest = self._window_start + (self.covered - self._window_start) // 3
+        places = [i for i in range(1, len(words)) if earliest <= words[i - 1].end and words[i].start <= latest]
+        if not places:
+            keep_from = self.covered - samples(self._config.fallback_ms)
+            return sum(1 for word in words if word.end <= keep_from), keep_from
+        best = max(
+            places,
+            key=lambda i: (
+                words[i - 1].text.endswith((".", "?", "!", "。", "？", "！")),
+                words[i].start - words[i - 1].end,
+                i,
+            ),
+        )
+        return best, (words[best - 1].end + words[best].start) // 2

@@ -1,0 +1,116 @@
+"""Which requests go into the next step of the device: policy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.interfaces import SAMPLE_RATE, StepRequest, UtteranceId
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerConfig:
+    """One step stays short, so that a final never waits long behind partials."""
+
+    max_rows: int = 16
+    max_encoded_s: float = 12.0  # audio to encode in one step of partials, redone frames included
+    redone_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the device does next; empty: nothing."""
+
+    requests: tuple[StepRequest, ...]
+
+
+class Scheduler:
+    """Finals and whole-window passes first, then the earliest deadline; one request of an utterance at a time.
+
+    Waiting requests are bounded by one an utterance: a further one is merged into the one that waits.
+    """
+
+    def __init__(self, config: SchedulerConfig = SchedulerConfig()) -> None:
+        self._config = config
+        self._waiting: dict[UtteranceId, StepRequest] = {}
+        self._in_flight: set[UtteranceId] = set()
+        self._window_s: dict[UtteranceId, float] = {}
+
+    @property
+    def depth(self) -> int:
+        """Requests that wait."""
+        return len(self._waiting)
+
+    def submit(self, request: StepRequest, *, now: float) -> None:
+        """Queue a request."""
+        waiting = self._waiting.get(request.utterance)
+        self._waiting[request.utterance] = merged(waiting, request) if waiting else request
+
+    def cancel(self, session: str) -> list[UtteranceId]:
+        """Drop what a session has waiting; gives its utterances that the device may still hold."""
+        gone = [u for u in {*self._waiting, *self._window_s} if u.session == session]
+        for utterance in gone:
+            self._waiting.pop(utterance, None)
+            self._window_s.pop(utterance, None)
+        return gone
+
+    def forget(self, utterance: UtteranceId) -> None:
+        """The device has let go of an utterance."""
+        self._waiting.pop(utterance, None)
+        self._window_s.pop(utterance, None)
+
+    def schedule(self, *, now: float) -> Batch:
+        """The next batch; its requests are in flight until complete()."""
+        ready = sorted(self._ready(), key=lambda r: (not r.is_final, not r.whole_window, r.deadline))
+        chosen = tuple(self._affordable(ready))
+        for request in chosen:
+            self._in_flight.add(request.utterance)
+            self._window_s[request.utterance] = self._window(request)
+            del self._waiting[request.utterance]
+        return Batch(chosen)
+
+    def complete(self, batch: Batch, *, now: float) -> None:
+        """The batch was answered, or failed."""
+        for request in batch.requests:
+            self._in_flight.discard(request.utterance)
+            if request.is_final:
+                self._window_s.pop(request.utterance, None)
+
+    def _ready(self) -> Iterable[StepRequest]:
+        return (r for u, r in self._waiting.items() if u not in self._in_flight)
+
+    def _affordable(self, ready: list[StepRequest]) -> Iterable[StepRequest]:
+        """From the front: at least one, and no partials behind a whole-window pass."""
+        rows, encoded_s = 0, 0.0
+        for request in ready:
+            encoded_s += self._cost_s(request)
+            urgent_first = rows and ready[0].whole_window and not request.whole_window
+            if rows and (rows >= self._config.max_rows or encoded_s > self._config.max_encoded_s or urgent_first):
+                return
+            rows += 1
+            yield request
+
+    def _cost_s(self, request: StepRequest) -> float:
+        if request.whole_window:
+            return self._window(request)
+        return len(request.samples) / SAMPLE_RATE + self._config.redone_s
+
+    def _window(self, request: StepRequest) -> float:
+        before = self._window_s.get(request.utterance, 0.0)
+        if request.roll is not None:
+            before = max(0.0, (request.start - request.roll.keep_from) / SAMPLE_RATE)
+        return before + len(request.samples) / SAMPLE_RATE
+
+
+def merged(first: StepRequest, second: StepRequest) -> StepRequest:
+    """Two requests of an utterance as one: all the audio, the later revision and stable words, the roll of either."""
+    return replace(
+        second,
+        start=first.start,
+        samples=np.concatenate([first.samples, second.samples]),
+        whole_window=first.whole_window or second.whole_window,
+        deadline=min(first.deadline, second.deadline),
+        roll=second.roll or first.roll,
+    )

@@ -1,0 +1,116 @@
+"""One utterance from its first frame to its final: what to ask, what to tell."""
+
+from __future__ import annotations
+
+from model.interfaces import DecodeContext, Hypothesis, SampleIndex, StepRequest, UtteranceId, Word
+from streaming.events import Event, FinalTranscript, PartialTranscript, SpeechEnded, SpeechStarted
+from streaming.planner import Planner, PlannerConfig
+from streaming.segmenter import Began, Went
+from streaming.stabiliser import Stabiliser, Transcript
+
+
+class Utterance:
+    """Joins planner and stabiliser; `events` waits until the utterances before it are done."""
+
+    def __init__(
+        self, utterance: UtteranceId, began: Began, config: PlannerConfig, context: DecodeContext, *, partials: bool
+    ) -> None:
+        self.id = utterance
+        self.planner = Planner(utterance, began, config, context, partials=partials)
+        self.events: list[Event] = [SpeechStarted(utterance.number, began.start)]
+        self.final: FinalTranscript | None = None
+        self._stabiliser = Stabiliser()
+        self._partials = partials
+        self._language: str | None = context.language
+        self._language_confidence = 1.0 if context.language else 0.0
+        self._end: SampleIndex = began.start
+        self._reason = ""
+        self._has_told = False
+        self._is_ready = False  # the latest answer can serve as the final one
+
+    def hear(self, went: Went) -> None:
+        """One more frame."""
+        self.planner.hear(went)
+        self._is_ready = self._is_ready and self.planner.is_covered(True)
+
+    def finish(self, at: SampleIndex, reason: str) -> None:
+        """No more audio. If a pass over all the speech is there already, the final is out at once."""
+        self.planner.is_ended = True
+        self._end, self._reason = at, reason
+        self._finish_if_ready()
+
+    def next_request(self, now: float) -> StepRequest | None:
+        """What to ask the recogniser now, if anything."""
+        return None if self.final else self.planner.next_request(now, self._stabiliser.window)
+
+    def answer(self, hypothesis: Hypothesis) -> None:
+        """A hypothesis came; late ones change nothing."""
+        if self.final or not self.planner.answered(hypothesis):
+            return
+        self._language, self._language_confidence = hypothesis.language, hypothesis.language_confidence
+        transcript = self._stabiliser.update(hypothesis)
+        self._is_ready = hypothesis.is_final or self.planner.is_covered(hypothesis.whole_window)
+        if hypothesis.whole_window and not hypothesis.is_final:
+            window = transcript.words[len(transcript.words) - len(hypothesis.words) :] if hypothesis.words else ()
+            committed = self.planner.roll(window)
+            transcript = self._stabiliser.roll(committed) if committed else transcript
+        self._tell(transcript, hypothesis)
+        if self.planner.is_ended:
+            self._finish_if_ready()
+
+    def fail(self, at: SampleIndex) -> None:
+        """The recogniser cannot go on with it: the stable words are all there will be."""
+        self.planner.is_ended = True
+        self._end, self._reason = max(at, self._end), "error"
+        self._stabiliser.drop_unstable()
+        self._finish()
+
+    @property
+    def text(self) -> str:
+        """The final's text."""
+        return "".join(word.text for word in self.final.words) if self.final else ""
+
+    def _tell(self, transcript: Transcript, hypothesis: Hypothesis) -> None:
+        if not self._partials or hypothesis.is_final or not (transcript.words or self._has_told):
+            return
+        partial = PartialTranscript(
+            self.id.number,
+            hypothesis.revision,
+            transcript.stable,
+            transcript.unstable,
+            self.planner.start,
+            hypothesis.audio_end,
+            self._language,
+        )
+        if self.events and isinstance(self.events[-1], PartialTranscript):
+            self.events.pop()  # the newest replaces one that waits
+        self.events.append(partial)
+        self._has_told = True
+
+    def _finish_if_ready(self) -> None:
+        if self._is_ready:
+            self._finish()
+
+    def _finish(self) -> None:
+        words = _within(self._stabiliser.latest.words, self.planner.start, self._end)
+        if self.events and isinstance(self.events[-1], PartialTranscript):
+            self.events.pop()
+        self.final = FinalTranscript(
+            self.id.number,
+            words,
+            self.planner.start,
+            self._end,
+            self._language,
+            self._language_confidence,
+            self._reason,
+        )
+        self.events += [self.final, SpeechEnded(self.id.number, min(self.planner.voiced_end, self._end))]
+
+
+def _within(words: tuple[Word, ...], start: SampleIndex, end: SampleIndex) -> tuple[Word, ...]:
+    """Times clipped to the utterance: the recogniser hears a little silence after the end."""
+    if all(start <= word.start and word.end <= end for word in words):
+        return words
+    return tuple(
+        Word(w.text, min(max(w.start, start), end), min(max(w.end, start), end), w.confidence, w.tokens) for w in words
+    )
