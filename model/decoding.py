@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from model.kv_cache import FrameCache, SelfCache
-from model.sampling import GreedyChoice, loop_start
+from model.sampling import GreedyChoice, loop_start, lost_track
 from model.whisper.decoder import DecoderJob
 
 
@@ -46,6 +46,8 @@ class Row:
     log_probabilities: list[float] = field(default_factory=list)
     end_log_probability: float = 0.0
     scores: list[Tensor] = field(default_factory=list)  # alignment scores of the rows that predict each token
+    attended: list[int] = field(default_factory=list)  # frame that each forced or free token looked at most
+    heard: int = 0  # frames of real audio
     start_logits: Tensor | None = None  # float32[V] at start_index
     is_done: bool = False
     is_cut: bool = False
@@ -59,20 +61,24 @@ class Row:
         """Tokens before the free ones."""
         return len(self.prompt) + len(self.forced)
 
-    def take(self, token: int, log_probability: float) -> None:
+    def take(self, token: int, log_probability: float, attended: int) -> None:
         """Accept the next token, then see whether to stop."""
         if token == self.end:
             self.end_log_probability, self.is_done = log_probability, True
             return
         self.tokens.append(token)
         self.log_probabilities.append(log_probability)
+        self.attended.append(attended)
         self._guard()
 
     def _guard(self) -> None:
         text = self.forced + self.tokens
         loop = loop_start(text)
+        lost = lost_track(self.attended, self.heard)
         if loop is not None:
             self._cut(max(0, loop - len(self.forced)))
+        elif lost is not None:
+            self._cut(max(0, lost - len(self.forced)))
         elif len(text) >= self.limit:
             self._cut(len(self.tokens))
 
@@ -90,9 +96,7 @@ def decode(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> No
 def verify(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
     """One pass over prompt, forced tokens and draft of every row; accepts what greedy choice agrees with and one token more."""
     hidden, scores = model([row.job(row.prompt + row.forced + row.draft, 0) for row in rows])
-    wanted = [
-        torch.cat([h[r.start_index : r.start_index + 1], h[r.given - 1 :]]) for r, h in zip(rows, hidden, strict=True)
-    ]
+    wanted = [torch.cat([h[r.start_index : r.start_index + 1], h[r.given - 1 :]]) for r, h in zip(rows, hidden, strict=True)]
     logits = model.vocabulary(torch.cat(wanted)).split([len(w) for w in wanted])
     for row, each in zip(rows, logits, strict=True):
         row.start_logits = each[0].clone()
@@ -100,21 +104,23 @@ def verify(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> No
     chosen = iter(zip(*choose(free, [f for row in rows for f in _first_flags(row)]), strict=True))
     for row, score in zip(rows, scores, strict=True):
         row.scores = [score[:, len(row.prompt) - 1 : row.given]]
-        for index, (token, log_probability) in enumerate([next(chosen) for _ in range(len(row.draft) + 1)]):
-            _accept(row, index, token, log_probability, score)
+        attended = most_attended(score[:, len(row.prompt) - 1 :], row.heard)
+        row.attended = attended[: len(row.forced)]
+        for index, frame in enumerate(attended[len(row.forced) :]):
+            _accept(row, index, *next(chosen), frame, score)
 
 
 def _first_flags(row: Row) -> list[bool]:
     return [not row.forced and i == 0 for i in range(len(row.draft) + 1)]
 
 
-def _accept(row: Row, index: int, token: int, log_probability: float, score: Tensor) -> None:
+def _accept(row: Row, index: int, token: int, log_probability: float, attended: int, score: Tensor) -> None:
     """The choice after `index` draft tokens counts if all of them were agreed with."""
     if row.is_done or row.tokens != row.draft[:index]:
         return
     if index:
         row.scores.append(score[:, row.given + index - 1 : row.given + index])
-    row.take(token, log_probability)
+    row.take(token, log_probability, attended)
 
 
 def finish(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
@@ -125,5 +131,13 @@ def finish(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> No
         tokens, log_probabilities = choose(model.vocabulary(torch.cat(hidden)), [False] * len(active))
         for row, score, token, log_probability in zip(active, scores, tokens, log_probabilities, strict=True):
             row.scores.append(score)
-            row.take(token, log_probability)
+            row.take(token, log_probability, most_attended(score, row.heard)[0])
         active = [row for row in active if not row.is_done]
+
+
+def most_attended(scores: Tensor, heard: int) -> list[int]:
+    """Scores [heads, n, frames] before softmax -> the frame of the real audio that each of n rows looks at most."""
+    if not scores.shape[0] or not heard:
+        return [0] * scores.shape[1]
+    frames: list[int] = scores[:, :, :heard].softmax(-1).mean(0).argmax(-1).tolist()
+    return frames

@@ -122,14 +122,11 @@ def _write(directory: Path, data: bytes) -> None:
     (directory / _MARK).write_text(json.dumps({"source_sha256": SHA256, "bytes": sizes}))
 
 
-def _configuration(
-    settings: Mapping[str, Any], tensors: Mapping[str, Any], tokenizer: Mapping[str, Any]
-) -> dict[str, Any]:
+def _configuration(settings: Mapping[str, Any], tensors: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> dict[str, Any]:
     ids = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
     vocabulary, width = tensors["decoder.embed_tokens.weight"].shape
     layers = {
-        side: sum(n.startswith(f"{side}.layers.") and n.endswith(".fc1.weight") for n in tensors)
-        for side in ("encoder", "decoder")
+        side: sum(n.startswith(f"{side}.layers.") and n.endswith(".fc1.weight") for n in tensors) for side in ("encoder", "decoder")
     }
     ffn = tensors["encoder.layers.0.fc1.weight"].shape[0]
     special = {

@@ -37,9 +37,7 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=_FILES))
     except Exception as error:
-        raise UnknownModel(
-            f"model {name!r} could not be fetched from its hub ({type(error).__name__}); {_EXPECTED}"
-        ) from error
+        raise UnknownModel(f"model {name!r} could not be fetched from its hub ({type(error).__name__}); {_EXPECTED}") from error
 
 
 def load_recogniser(directory: Path, *, device: str = "cpu", **options: Any) -> Recogniser:

@@ -11,6 +11,8 @@ from torch import Tensor
 _LONGEST_LOOP = 16  # tokens of a phrase that may repeat
 _SHORT_LOOP_TOKENS = 8  # a phrase of fewer tokens must fill this many to count: "no, no, no" is speech
 _REPEATS = 3
+_END_FRAMES, _STUCK_TOKENS = 4, 6
+_BACK_FRAMES, _BACK_TOKENS = 75, 3
 
 
 class GreedyChoice:
@@ -45,6 +47,20 @@ def _first_repeat(tokens: Sequence[int], size: int) -> int:
     while start > 0 and tokens[start - 1] == tokens[start - 1 + size]:
         start -= 1
     return start + size
+
+
+def lost_track(attended: Sequence[int], heard: int) -> int | None:
+    """Where the tokens stop following the audio, or None.
+
+    Speech is followed forwards. A decoder that has run off the end either keeps looking at the last frames, more tokens
+    than they can hold, or goes back to words it has written already.
+    """
+    if len(attended) >= _STUCK_TOKENS and all(frame >= heard - _END_FRAMES for frame in attended[-_STUCK_TOKENS:]):
+        return len(attended) - _STUCK_TOKENS + 1
+    before = attended[:-_BACK_TOKENS]
+    if before and all(frame < max(before) - _BACK_FRAMES for frame in attended[-_BACK_TOKENS:]):
+        return len(before)
+    return None
 
 
 def word_probability(log_probabilities: Sequence[float]) -> float:

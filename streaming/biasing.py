@@ -19,7 +19,5 @@ def normalised(hotwords: Iterable[str]) -> tuple[str, ...]:
         raise LimitExceeded(f"{len(kept)} hotwords, expected at most {MOST_HOTWORDS}", field="hotwords")
     for word in kept:
         if len(word) > LONGEST_HOTWORD:
-            raise LimitExceeded(
-                f"hotword of {len(word)} characters, expected at most {LONGEST_HOTWORD}", field="hotwords"
-            )
+            raise LimitExceeded(f"hotword of {len(word)} characters, expected at most {LONGEST_HOTWORD}", field="hotwords")
     return tuple(kept)

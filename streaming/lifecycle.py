@@ -55,7 +55,5 @@ def after(state: State, operation: Operation) -> State:
     following = TRANSITIONS[state].get(operation)
     if following is None:
         allowed = ", ".join(o.value for o in TRANSITIONS[state]) or "nothing"
-        raise ProtocolViolation(
-            f"{operation.value} came while the session was {state.value}; expected {allowed}", field="type"
-        )
+        raise ProtocolViolation(f"{operation.value} came while the session was {state.value}; expected {allowed}", field="type")
     return following

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.interfaces import DecodeContext, Hypothesis, Roll, SampleIndex, Samples, StepRequest, UtteranceId, Word
+from streaming.context import Context
 from streaming.segmenter import Began, Went
 from streaming.timeline import samples
 
@@ -46,6 +47,12 @@ class Planner:
         self.covered: SampleIndex = began.start  # audio that a hypothesis has answered for
         self.is_ended = False
         self.is_asked_final = False
+
+    def precede(self, context: Context) -> None:
+        """Before the first request: the window starts with this audio, which is known already."""
+        self._window_start = self._sent = context.start
+        self._pending.insert(0, context.samples)
+        self._pending_size += len(context.samples)
 
     @property
     def end(self) -> SampleIndex:
@@ -113,7 +120,7 @@ class Planner:
         c = self._config
         is_long = self.end - self._window_start >= samples(c.high_mark_ms)
         first = self._revision == 0
-        due = self._pending_size >= samples(c.first_partial_ms if first else c.partial_interval_ms)
+        due = self.end - max(self._sent, self.start) >= samples(c.first_partial_ms if first else c.partial_interval_ms)
         if not due or not (self._partials or is_long):
             return None
         return self._request(now, stable, self.end, whole=is_long)

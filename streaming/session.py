@@ -1,9 +1,9 @@
 """The sans-IO core: commands and hypotheses in, events and requests out. It reads no clock; `now` is any monotonic one.
 
 Theory of operation. Audio becomes frames, frames become utterances (segmenter.py); each utterance asks the recogniser
-and turns its answers into a transcript (utterance.py). Everything the peer is told about audio goes through one queue, in the
-order of the audio: utterances, and the marks between them. Only the head of the queue speaks; what lies behind it waits. So
-finals are in order, and a mark comes after everything that was caused by the audio before it.
+and turns its answers into a transcript (utterance.py). Everything the peer is told about audio goes through one queue,
+in the order of the audio: utterances, and the marks between them. Only the head of the queue speaks; what lies behind
+it waits. So finals are in order, and a mark comes after everything that was caused by the audio before it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from streaming.audio.pcm import PcmDecoder
 from streaming.audio.resample import Resampler
 from streaming.biasing import normalised
 from streaming.commands import Append, Close, Command, Configure, Finalize, Flush, KeepAlive, SessionConfig
+from streaming.context import RecentPast
 from streaming.endpointing import check_bounds
 from streaming.errors import LimitExceeded, Overloaded, ProtocolViolation, ShuttingDown, TranscriptionError
 from streaming.events import Closed, Configured, ErrorEvent, Event, Flushed, UtteranceGap, Warned
@@ -39,7 +40,8 @@ class SessionLimits:
     idle_s: float = 60.0  # without any command
     max_session_s: float = 4 * 3600.0
     warn_before_s: float = 60.0
-    context_characters: int = 0  # of earlier finals, given to the recogniser as prompt
+    context_ms: int = 8_000  # of earlier audio that an utterance's window starts with
+    context_gap_ms: int = 2_000  # a longer pause before it ends the context
     planner: PlannerConfig = field(default_factory=PlannerConfig)
 
 
@@ -64,8 +66,8 @@ class Session:
         self._abandoned: list[UtteranceId] = []
         self._current: Utterance | None = None
         self._utterances = self._words = 0
-        self._context = ""
         self._framer = Framer()
+        self._past = RecentPast(limits.context_ms, limits.context_gap_ms)
         self._last_word_end: SampleIndex | None = None
         self._started_at: float | None = None
         self._heard_from_at: float | None = None
@@ -122,19 +124,13 @@ class Session:
 
     def tick(self, *, now: float) -> None:
         """See to the time-outs."""
-        if (
-            self._state not in (State.WAITING, State.STREAMING)
-            or self._started_at is None
-            or self._heard_from_at is None
-        ):
+        if self._state not in (State.WAITING, State.STREAMING) or self._started_at is None or self._heard_from_at is None:
             return
         limits = self._limits
         if now - self._heard_from_at >= limits.idle_s:
             self.abort(LimitExceeded(f"nothing received for {limits.idle_s:g} s", code="idle_timeout"), now=now)
         elif now - self._started_at >= limits.max_session_s:
-            self.abort(
-                LimitExceeded(f"the session reached its {limits.max_session_s:g} s", code="session_expired"), now=now
-            )
+            self.abort(LimitExceeded(f"the session reached its {limits.max_session_s:g} s", code="session_expired"), now=now)
         elif not self._has_warned and now - self._started_at >= limits.max_session_s - limits.warn_before_s:
             self._has_warned = True
             self._out.append(Warned("session_expires", f"the session ends in {limits.warn_before_s:g} s"))
@@ -147,9 +143,14 @@ class Session:
         return events
 
     def requests_to_submit(self, *, now: float = 0.0) -> list[StepRequest]:
-        """Requests that are due; at most one of each utterance is unanswered at any time."""
-        requests = (utterance.next_request(now) for utterance in self._open_utterances())
-        return [request for request in requests if request is not None]
+        """Requests that are due. One utterance at a time, the earliest, has at most one unanswered."""
+        utterance = next(iter(self._open_utterances()), None)
+        if utterance is None:
+            return []
+        if not utterance.is_begun:
+            utterance.begin(self._past.with_words(utterance.heard))
+        request = utterance.next_request(now)
+        return [] if request is None else [request]
 
     def streams_to_close(self) -> list[UtteranceId]:
         """Utterances that got their final without a final request; the recogniser must let go of them."""
@@ -204,9 +205,7 @@ class Session:
         self._state, self._config = following, config
         self._out.append(Configured(config))
         if config.hotwords:
-            self._out.append(
-                Warned("hotwords_unused", f"{len(config.hotwords)} hotwords were accepted but are not used yet")
-            )
+            self._out.append(Warned("hotwords_unused", f"{len(config.hotwords)} hotwords were accepted but are not used yet"))
 
     def _start(self, config: SessionConfig) -> None:
         self._decoder = PcmDecoder(config.audio)
@@ -218,7 +217,7 @@ class Session:
         if self.backlog > self._limits.max_backlog_s:
             most = self._limits.max_backlog_s
             raise Overloaded(
-                f"{self.backlog:.1f} s of audio wait to be decoded, expected at most {most:g} s; this message was not taken"
+                f"{self.backlog:.1f} s of audio wait to be decoded, expected at most {most:g} s; this message was refused"
             )
         self._hear(self._framer.process(self._resampler.process(self._decoder.process(payload))))
 
@@ -238,9 +237,7 @@ class Session:
     def _finish_audio(self) -> None:
         left = self._decoder.flush()
         if left:
-            self._out.append(
-                Warned("unfinished_sample", f"{left} bytes at the end were not a whole sample and were dropped")
-            )
+            self._out.append(Warned("unfinished_sample", f"{left} bytes at the end were not a whole sample and were dropped"))
         self._hear(self._framer.process(self._resampler.flush()))
         total = self._framer.position
         self._hear(self._framer.flush())
@@ -251,6 +248,7 @@ class Session:
 
     def _hear(self, frames: Iterable[AudioFrame]) -> None:
         for frame in frames:
+            self._past.hear(frame)
             self._apply(self._segmenter.process(frame))
             self._mark_gap(frame.end)
 
@@ -266,10 +264,11 @@ class Session:
                     self._current = None
 
     def _begin(self, began: Began) -> None:
-        context = DecodeContext(self._config.language, self._context, self._config.hotwords)
+        context = DecodeContext(self._config.language, hotwords=self._config.hotwords)
+        heard = self._past.audio_before(began.start)
         name = UtteranceId(self.id, self._utterances)
         self._utterances += 1
-        self._current = Utterance(name, began, self._limits.planner, context, partials=self._config.partials)
+        self._current = Utterance(name, began, heard, self._limits.planner, context, partials=self._config.partials)
         self._queue.append(self._current)
 
     def _mark_gap(self, position: SampleIndex) -> None:
@@ -300,9 +299,7 @@ class Session:
             self._queue.popleft()
         if self._state is State.CLOSING:
             self._state = after(self._state, Operation.FINISHED)
-            self._out.append(
-                Closed(self._close_code, self._close_reason, self._received, self._utterances, self._words)
-            )
+            self._out.append(Closed(self._close_code, self._close_reason, self._received, self._utterances, self._words))
 
     _total: SampleIndex | None = None
 
@@ -316,10 +313,6 @@ class Session:
             self._abandoned.append(utterance.id)
         words = utterance.final.words
         self._words += len(words)
-        self._context = (
-            (self._context + utterance.text)[-self._limits.context_characters :]
-            if self._limits.context_characters
-            else ""
-        )
+        self._past.note(words)
         if words:
             self._last_word_end = words[-1].end

@@ -30,40 +30,48 @@ class Transcript:
 class Stabiliser:
     """One utterance's words, across rolls of its window."""
 
-    def __init__(self, margin_ms: int = STABLE_MARGIN_MS) -> None:
+    def __init__(self, given: tuple[Word, ...] = (), margin_ms: int = STABLE_MARGIN_MS) -> None:
+        """`given` are words of earlier utterances at the start of the window; they are stable and not told again."""
         self._margin = samples(margin_ms)
+        self._given = len(given)
         self._rolled: tuple[Word, ...] = ()
-        self._stable: tuple[Word, ...] = ()
-        self._previous: tuple[Word, ...] = ()
-        self.latest = Transcript((), ())
+        self._stable = given
+        self._words = given  # of the present window, in the latest hypothesis
+        self._previous = given  # in the latest one that no guard has cut
 
     @property
     def window(self) -> tuple[Word, ...]:
         """Stable words of the present window."""
         return self._stable
 
+    @property
+    def in_window(self) -> tuple[Word, ...]:
+        """All words of the present window."""
+        return self._words
+
+    @property
+    def latest(self) -> Transcript:
+        """The utterance as it stands."""
+        return Transcript((self._rolled + self._stable)[self._given :], self._words[len(self._stable) :])
+
     def update(self, hypothesis: Hypothesis) -> Transcript:
         """Take a newer hypothesis."""
-        words = self._defended(hypothesis.words)
+        self._words = words = self._defended(hypothesis.words)
         if not hypothesis.is_cut:
             self._stable = words[: self._agreed(words, hypothesis.audio_end)]
             self._previous = words
-        self.latest = Transcript(self._rolled + self._stable, words[len(self._stable) :])
         return self.latest
 
     def roll(self, committed: tuple[Word, ...]) -> Transcript:
         """The window moves past `committed`, the first words of it: they are stable for good."""
         count = len(committed)
-        rest = self.latest.words[len(self._rolled) + count :]
         self._rolled += committed
-        self._stable = self._stable[count:]
-        self._previous = self._previous[count:]
-        self.latest = Transcript(self._rolled + self._stable, rest[len(self._stable) :])
+        self._stable, self._words, self._previous = self._stable[count:], self._words[count:], self._previous[count:]
         return self.latest
 
     def drop_unstable(self) -> None:
         """Nothing better will come: what is stable is all there is."""
-        self.latest = Transcript(self.latest.stable, ())
+        self._words = self._stable
 
     def _defended(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
         """A hypothesis that does not start with the stable words gives only what comes after them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from model.interfaces import DecodeContext, Hypothesis, SampleIndex, StepRequest, UtteranceId, Word
+from streaming.context import Context
 from streaming.events import Event, FinalTranscript, PartialTranscript, SpeechEnded, SpeechStarted
 from streaming.planner import Planner, PlannerConfig
 from streaming.segmenter import Began, Went
@@ -13,9 +14,18 @@ class Utterance:
     """Joins planner and stabiliser; `events` waits until the utterances before it are done."""
 
     def __init__(
-        self, utterance: UtteranceId, began: Began, config: PlannerConfig, context: DecodeContext, *, partials: bool
+        self,
+        utterance: UtteranceId,
+        began: Began,
+        heard: Context,
+        config: PlannerConfig,
+        context: DecodeContext,
+        *,
+        partials: bool,
     ) -> None:
         self.id = utterance
+        self.heard = heard  # the audio before it
+        self.is_begun = False
         self.planner = Planner(utterance, began, config, context, partials=partials)
         self.events: list[Event] = [SpeechStarted(utterance.number, began.start)]
         self.final: FinalTranscript | None = None
@@ -27,6 +37,12 @@ class Utterance:
         self._reason = ""
         self._has_told = False
         self._is_ready = False  # the latest answer can serve as the final one
+
+    def begin(self, context: Context) -> None:
+        """The utterances before it are done: what they said is its context."""
+        self.is_begun = True
+        self.planner.precede(context)
+        self._stabiliser = Stabiliser(context.words)
 
     def hear(self, went: Went) -> None:
         """One more frame."""
@@ -51,8 +67,7 @@ class Utterance:
         transcript = self._stabiliser.update(hypothesis)
         self._is_ready = hypothesis.is_final or self.planner.is_covered(hypothesis.whole_window)
         if hypothesis.whole_window and not hypothesis.is_final:
-            window = transcript.words[len(transcript.words) - len(hypothesis.words) :] if hypothesis.words else ()
-            committed = self.planner.roll(window)
+            committed = self.planner.roll(self._stabiliser.in_window)
             transcript = self._stabiliser.roll(committed) if committed else transcript
         self._tell(transcript, hypothesis)
         if self.planner.is_ended:
@@ -111,6 +126,4 @@ def _within(words: tuple[Word, ...], start: SampleIndex, end: SampleIndex) -> tu
     """Times clipped to the utterance: the recogniser hears a little silence after the end."""
     if all(start <= word.start and word.end <= end for word in words):
         return words
-    return tuple(
-        Word(w.text, min(max(w.start, start), end), min(max(w.end, start), end), w.confidence, w.tokens) for w in words
-    )
+    return tuple(Word(w.text, min(max(w.start, start), end), min(max(w.end, start), end), w.confidence, w.tokens) for w in words)

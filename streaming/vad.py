@@ -13,15 +13,23 @@ import webrtcvad
 from model.interfaces import SAMPLE_RATE, SampleIndex, Samples
 from streaming.audio.framer import FRAME_MS, AudioFrame
 
+_HIGHEST_FIRST_FLOOR_DB = -55.0  # audio that starts with speech must not count as background
+_FALL = 0.5  # of the way, per frame
+
 
 @dataclass(frozen=True, slots=True)
 class VadConfig:
     """Tuned so that no word is lost: noise that passes is rejected by the recogniser."""
 
-    aggressiveness: int = 2  # of webrtcvad, 0 to 3
-    floor_margin_db: float = 5.0  # above the noise floor
-    floor_rise_db_per_s: float = 2.0
-    least_db: float = -62.0  # below this, relative to full scale, nothing is speech
+    aggressiveness: int = 1  # of webrtcvad, 0 to 3
+    certain_margin_db: float = 18.0  # above the noise floor: taken for speech whatever webrtcvad says
+    onset_margin_db: float = 7.0  # above the noise floor, to begin an utterance
+    speech_margin_db: float = 4.0  # to go on with it
+    floor_rise_db_per_s: float = 3.0
+    least_db: float = -82.0  # below this, relative to full scale, nothing is speech
+    target_db: float = -24.0  # the loudest frames are brought to this level for webrtcvad, which knows levels as such
+    most_gain_db: float = 50.0
+    peak_fall_db_per_s: float = 2.0
     onset_frames: int = 6
     onset_voiced: int = 4  # of onset_frames, to begin
 
@@ -43,35 +51,55 @@ class SpeechDetector(Protocol):
 
 
 class WebRtcDetector:
-    """webrtcvad's classifier and an energy that stands out from the floor."""
+    """webrtcvad's classifier on levelled audio, and an energy that stands out from the floor."""
 
     def __init__(self, config: VadConfig = VadConfig()) -> None:
         self._config = config
         self._vad = webrtcvad.Vad(config.aggressiveness)
         self._floor = _Floor(config.floor_rise_db_per_s)
+        self._peak = _Peak(config.peak_fall_db_per_s)
         self._recent: deque[bool] = deque(maxlen=config.onset_frames)
 
     def process(self, frame: AudioFrame) -> SpeechDecision:
         """A decision for float32[320]."""
-        voiced = self._is_loud(frame.samples) and self._vad.is_speech(_s16(frame.samples), SAMPLE_RATE)
-        self._recent.append(voiced)
-        return SpeechDecision(frame.start, voiced, sum(self._recent) >= self._config.onset_voiced)
-
-    def _is_loud(self, samples: Samples) -> bool:
-        level = decibels(samples)
-        floor = self._floor.follow(level)
-        return level > max(self._config.least_db, floor + self._config.floor_margin_db)
+        c, level = self._config, decibels(frame.samples)
+        above = level - self._floor.follow(level)
+        gain_db = min(max(c.target_db - self._peak.follow(level), 0.0), c.most_gain_db)
+        likely = level > c.least_db and above > c.speech_margin_db
+        classified = self._vad.is_speech(_s16(frame.samples * 10 ** (gain_db / 20)), SAMPLE_RATE)
+        voiced = likely and (classified or above > c.certain_margin_db)
+        self._recent.append(voiced and above > c.onset_margin_db)
+        return SpeechDecision(frame.start, voiced, sum(self._recent) >= c.onset_voiced)
 
 
 class _Floor:
-    """The level of the background: falls at once, rises slowly."""
+    """The level of the background: falls fast, rises slowly."""
 
     def __init__(self, rise_db_per_s: float) -> None:
         self._rise = rise_db_per_s * FRAME_MS / 1000
-        self._level = -50.0
+        self._level: float | None = None
 
     def follow(self, level: float) -> float:
-        self._level = level if level < self._level else min(level, self._level + self._rise)
+        """The floor after a frame of this level."""
+        if self._level is None:
+            self._level = min(level, _HIGHEST_FIRST_FLOOR_DB)
+        elif level < self._level:
+            self._level += (level - self._level) * _FALL
+        else:
+            self._level = min(level, self._level + self._rise)
+        return self._level
+
+
+class _Peak:
+    """The level of the speech: rises at once, falls slowly."""
+
+    def __init__(self, fall_db_per_s: float) -> None:
+        self._fall = fall_db_per_s * FRAME_MS / 1000
+        self._level = -60.0
+
+    def follow(self, level: float) -> float:
+        """The peak after a frame of this level."""
+        self._level = max(level, self._level - self._fall)
         return self._level
 
 

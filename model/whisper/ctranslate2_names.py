@@ -69,9 +69,7 @@ _BLOCKS: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-def _in_layer(
-    layer: str, block: str, part: str, kind: str, array: NDArray[Any], name: str
-) -> Iterator[tuple[str, NDArray[Any]]]:
+def _in_layer(layer: str, block: str, part: str, kind: str, array: NDArray[Any], name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     targets = _BLOCKS.get((block, part))
     if targets is None:
         raise BadModelFile(f"{name}: no such parameter in Whisper")

@@ -73,13 +73,9 @@ class Decoder:
         scores: list[list[Tensor]] = [[] for _ in jobs]
         for index, layer in enumerate(self.layers):
             qkv = (part.split(sizes) for part in layer.qkv(layer.self_norm(x)).chunk(3, 1))
-            x = x + layer.self_out(
-                torch.cat([self._attend_self(index, *each) for each in zip(jobs, *qkv, strict=True)])
-            )
+            x = x + layer.self_out(torch.cat([self._attend_self(index, *each) for each in zip(jobs, *qkv, strict=True)]))
             queries = layer.cross_q(layer.cross_norm(x)).split(sizes)
-            x = x + layer.cross_out(
-                torch.cat([self._attend_audio(index, *each) for each in zip(jobs, queries, strict=True)])
-            )
+            x = x + layer.cross_out(torch.cat([self._attend_audio(index, *each) for each in zip(jobs, queries, strict=True)]))
             x = x + layer.feed_forward(x)
             for job, q, collected in zip(jobs, queries, scores, strict=True):
                 collected.extend(self._align(index, job, q))

@@ -88,9 +88,7 @@ class Encoder:
         self.positions = weights["encoder.embed_positions.weight"]
         self.conv1 = weights["encoder.conv1.weight"], weights["encoder.conv1.bias"]
         self.conv2 = weights["encoder.conv2.weight"], weights["encoder.conv2.bias"]
-        self.layers = [
-            EncoderLayer(weights, f"encoder.layers.{i}", self.heads, precision) for i in range(config.encoder_layers)
-        ]
+        self.layers = [EncoderLayer(weights, f"encoder.layers.{i}", self.heads, precision) for i in range(config.encoder_layers)]
         self.norm = Norm(weights, "encoder.layer_norm")
 
     def stem(self, mel: Tensor, first: int, frames: int) -> Tensor:

@@ -84,9 +84,7 @@ class WhisperRecogniser:
         weights = load_weights(directory, self.config)
         self._encoder = Encoder(weights, self.config, o.encoder_precision)
         self._whole = (
-            self._encoder
-            if o.final_precision == o.encoder_precision
-            else Encoder(weights, self.config, o.final_precision)
+            self._encoder if o.final_precision == o.encoder_precision else Encoder(weights, self.config, o.final_precision)
         )
         self._decoder = Decoder(weights, self.config, o.decoder_precision)
         self._filters = mel_filters(self.config.num_mel_bins)
@@ -101,9 +99,7 @@ class WhisperRecogniser:
     @torch.inference_mode()
     def _silent_tails(self) -> tuple[SilentTail, SilentTail]:
         kv, states = self._whole.silence(silent_value(self.options.loudest))
-        return SilentTail(kv, self.options.tail_stride), SilentTail(
-            self._decoder.project(states), self.options.tail_stride
-        )
+        return SilentTail(kv, self.options.tail_stride), SilentTail(self._decoder.project(states), self.options.tail_stride)
 
     def warm_up(self) -> None:
         """One utterance of noise through each kind of pass."""
@@ -189,18 +185,14 @@ class WhisperRecogniser:
         if whole or loudest > stream.level + o.level_step:
             stream.frozen, stream.level = 0, loudest
         frames = covering_frames(stream.mel.samples + (o.final_zeros if whole else o.partial_zeros))
-        return EncoderJob(
-            stream.slot.encoder, stream.mel.normalised(frames, stream.level, o.loudest), stream.frozen, frames
-        )
+        return EncoderJob(stream.slot.encoder, stream.mel.normalised(frames, stream.level, o.loudest), stream.frozen, frames)
 
     # decoder
 
     def _decode(self, batch: Sequence[StepRequest], streams: Sequence[Stream]) -> list[Row]:
         rows = [self._row(*each) for each in zip(batch, streams, strict=True)]
         verify(self._decoder, self._choose, rows)
-        changed = [
-            i for i, (r, s) in enumerate(zip(rows, streams, strict=True)) if self._language_changed(batch[i], s, r)
-        ]
+        changed = [i for i, (r, s) in enumerate(zip(rows, streams, strict=True)) if self._language_changed(batch[i], s, r)]
         if changed:
             for i in changed:
                 streams[i].draft = []
@@ -219,20 +211,22 @@ class WhisperRecogniser:
         limit = min(room, int(self.options.tokens_per_second * seconds) + 6)
         prompt = [*before, *t.start(stream.language or "en")]
         return Row(
-            slot.decoder,
-            slot.cross,
-            stream.frames,
-            prompt,
-            len(before),
-            forced,
-            draft[: max(0, limit - len(forced) - 1)],
-            limit,
-            t.eot,
+            self_cache=slot.decoder,
+            cross_cache=slot.cross,
+            frames=stream.frames,
+            prompt=prompt,
+            start_index=len(before),
+            forced=forced,
+            draft=draft[: max(0, limit - len(forced) - 1)],
+            limit=limit,
+            end=t.eot,
+            heard=whole_frames(stream.mel.samples),
         )
 
     def _language_changed(self, request: StepRequest, stream: Stream, row: Row) -> bool:
         """The language is verified like a draft, until words of the utterance are stable."""
-        if stream.is_language_given or request.stable or row.start_logits is None:
+        is_settled = bool(request.stable) and stream.language is not None
+        if stream.is_language_given or is_settled or row.start_logits is None:
             return False
         codes, ids = zip(*self.tokenizer.language_ids.items(), strict=True)
         best = codes[int(row.start_logits[list(ids)].argmax())]

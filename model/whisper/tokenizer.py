@@ -54,9 +54,7 @@ class WhisperTokenizer:
 
     def _languages(self) -> dict[str, int]:
         """Language codes lie between the start token and the task tokens."""
-        tokens = (
-            (self._tokenizer.id_to_token(i), i) for i in range(self.sot + 1, min(self.transcribe, self.translate))
-        )
+        tokens = ((self._tokenizer.id_to_token(i), i) for i in range(self.sot + 1, min(self.transcribe, self.translate)))
         return {text[2:-2]: i for text, i in tokens if text and text.startswith("<|")}
 
     def start(self, language: str) -> list[int]:

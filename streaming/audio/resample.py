@@ -14,9 +14,7 @@ class Resampler:
     """soxr, fed in blocks of 10 ms so that the result does not depend on how the audio was cut."""
 
     def __init__(self, sample_rate: int) -> None:
-        self._stream = (
-            None if sample_rate == SAMPLE_RATE else soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32")
-        )
+        self._stream = None if sample_rate == SAMPLE_RATE else soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32")
         self._block = max(1, sample_rate // 100)
         self._carry = _NONE
 

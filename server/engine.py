@@ -1,0 +1,141 @@
+"""The device thread: one loop of schedule, step, complete; answers go back to the event loop.
+
+Both hand-overs are bounded: a session has at most one unanswered request for each utterance, and its open utterances are
+bounded by its backlog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from model.interfaces import Hypothesis, Recogniser, StepRequest, UtteranceId
+from server import logs
+from server.metrics import Metrics
+from streaming.errors import RecogniserFailed
+from streaming.scheduler import Batch, Scheduler
+
+Answer = Hypothesis | RecogniserFailed
+OnAnswer = Callable[[UtteranceId, Answer], None]  # called on the event loop
+
+
+class Engine:
+    """Owns the recogniser and the scheduler; other threads only leave notes."""
+
+    def __init__(self, recogniser: Recogniser, metrics: Metrics, scheduler: Scheduler | None = None) -> None:
+        self.recogniser = recogniser
+        self._metrics = metrics
+        self._scheduler = scheduler or Scheduler()
+        self._notes: deque[Callable[[], None]] = deque()
+        self._wake = threading.Condition()
+        self._listeners: dict[str, OnAnswer] = {}
+        self._asked_at: dict[UtteranceId, float] = {}
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Start the thread; answers go to the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Let the present step end, then join the thread."""
+        with self._wake:
+            self._is_stopping = True
+            self._wake.notify()
+        await asyncio.to_thread(self._thread.join)
+
+    # on the event loop
+
+    def attach(self, session: str, on_answer: OnAnswer) -> None:
+        """Answers for a session's utterances go to `on_answer`."""
+        self._listeners[session] = on_answer
+
+    def detach(self, session: str) -> None:
+        """Forget a session; what it has waiting is dropped, what the device holds for it is let go."""
+        self._listeners.pop(session, None)
+        self._note(lambda: self._drop(session))
+
+    def submit(self, requests: Iterable[StepRequest], abandoned: Iterable[UtteranceId]) -> None:
+        """Queue requests, and let go of utterances that need no final pass."""
+        for request in requests:
+            self._note(lambda request=request: self._queue(request))  # type: ignore[misc]
+        for utterance in abandoned:
+            self._note(lambda utterance=utterance: self._close(utterance))  # type: ignore[misc]
+
+    def _note(self, note: Callable[[], None]) -> None:
+        with self._wake:
+            self._notes.append(note)
+            self._wake.notify()
+
+    def _deliver(self, answers: Sequence[tuple[UtteranceId, Answer]]) -> None:
+        for utterance, answer in answers:
+            listener = self._listeners.get(utterance.session)
+            if listener:
+                listener(utterance, answer)
+
+    # on the device thread
+
+    def _run(self) -> None:
+        while self._take_notes():
+            batch = self._scheduler.schedule(now=time.monotonic())
+            self._metrics.waiting.set(self._scheduler.depth)
+            if batch.requests:
+                self._post(self._answers(batch))
+                self._scheduler.complete(batch, now=time.monotonic())
+
+    def _take_notes(self) -> bool:
+        """Wait for something to do; False when it is time to stop."""
+        with self._wake:
+            while not (self._notes or self._scheduler.depth or self._is_stopping):
+                self._wake.wait()
+            notes, self._notes = self._notes, deque()
+        for note in notes:
+            note()
+        return not self._is_stopping
+
+    def _queue(self, request: StepRequest) -> None:
+        if request.is_final:
+            self._asked_at.setdefault(request.utterance, time.monotonic())
+        self._scheduler.submit(request, now=time.monotonic())
+
+    def _close(self, utterance: UtteranceId) -> None:
+        self._scheduler.forget(utterance)
+        self._asked_at.pop(utterance, None)
+        self.recogniser.close(utterance)
+
+    def _drop(self, session: str) -> None:
+        for utterance in self._scheduler.cancel(session):
+            self._close(utterance)
+
+    def _answers(self, batch: Batch) -> list[tuple[UtteranceId, Answer]]:
+        started = time.monotonic()
+        answers = self._step(batch.requests)
+        self._metrics.step.observe(time.monotonic() - started)
+        self._metrics.rows.observe(len(batch.requests))
+        for request in batch.requests:
+            asked = self._asked_at.pop(request.utterance, None) if request.is_final else None
+            if asked is not None:
+                self._metrics.final_wait.observe(time.monotonic() - asked)
+        return answers
+
+    def _step(self, requests: Sequence[StepRequest]) -> list[tuple[UtteranceId, Answer]]:
+        """A failed batch is no answer about any of its members, and its audio is in no known state: its utterances end."""
+        try:
+            return [(h.utterance, h) for h in self.recogniser.step(requests)]
+        except Exception as error:
+            self._metrics.failures.inc()
+            logs.log(40, "step failed", exc_info=error, rows=len(requests), sessions=[r.utterance.session for r in requests])
+            return [(r.utterance, self._failed(r.utterance)) for r in requests]
+
+    def _failed(self, utterance: UtteranceId) -> RecogniserFailed:
+        self._close(utterance)
+        return RecogniserFailed("the recogniser failed on this utterance; what was stable is kept, the session goes on")
+
+    def _post(self, answers: Sequence[tuple[UtteranceId, Answer]]) -> None:
+        if self._loop and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._deliver, answers)
