@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,19 @@ def _from_hub(name: str) -> Path:
         raise UnknownModel(f"model {name!r} could not be fetched from its hub ({type(error).__name__}); {_EXPECTED}") from error
 
 
-def load_recogniser(directory: Path, *, device: str = "cpu", **options: Any) -> Recogniser:
-    """The recogniser for a directory's model family. Raises UnknownModel, BadCheckpoint."""
+def load_recogniser(directory: Path, *, device: str = "cpu", threads: int = 0, **options: Any) -> Recogniser:
+    """The recogniser for a directory's model family. Raises UnknownModel, BadCheckpoint.
+
+    `threads` of torch's pool; 0 takes one for each core, at most 2: more cost more than they save on steps this small.
+    """
     kind = _model_type(directory)
     if kind != "whisper":
         raise UnknownModel(f"{directory}: model_type is {kind!r}, expected 'whisper'")
     if device != "cpu":
         raise UnknownModel(f"device {device!r}: this model runs on 'cpu' so far")
+    import torch
+
+    torch.set_num_threads(threads or min(2, os.cpu_count() or 1))
     from model.whisper.recogniser import WhisperOptions, WhisperRecogniser
 
     return WhisperRecogniser(directory, WhisperOptions(**options))

@@ -33,13 +33,19 @@ class Config:
     device: str = _option("cpu", "device to compute on; see 'stenoline devices'")
     precision: str = _option("int8", "arithmetic of the linear layers", choices=("int8", "float32"))
     threads: int = _option(0, "threads of the inference pool; 0: one for each core, at most 2", low=0, high=256)
-    max_sessions: int = _option(0, "live sessions at once; 0: six for each core, as many as the model has room for", low=0, high=10_000)
+    max_sessions: int = _option(
+        0, "live sessions at once; 0: six for each core, as many as the model has room for", low=0, high=10_000
+    )
     language: str = _option("", "language of sessions that name none, as an ISO 639-1 code; empty: found from the audio")
     silence_ms: int = _option(500, "silence that ends an utterance, in ms", low=100, high=10_000)
     no_speech_ms: int = _option(5_000, "silence that ends an utterance in which nothing was said, in ms", low=500, high=60_000)
     max_utterance_ms: int = _option(60_000, "length at which an utterance is cut, in ms", low=5_000, high=300_000)
-    partial_interval_ms: int = _option(320, "new audio between two partials, in ms; more when the machine is busy", low=100, high=5_000)
-    max_backlog_s: float = _option(60.0, "undecoded audio a session may have, in s; beyond half of it reading pauses", low=5, high=3_600)
+    partial_interval_ms: int = _option(
+        320, "new audio between two partials, in ms; more when the machine is busy", low=100, high=5_000
+    )
+    max_backlog_s: float = _option(
+        60.0, "undecoded audio a session may have, in s; beyond half of it reading pauses", low=5, high=3_600
+    )
     idle_s: float = _option(60.0, "time without a message after which a session is closed, in s", low=1, high=86_400)
     max_session_s: float = _option(14_400.0, "length of a session, in s", low=60, high=604_800)
     max_message_bytes: int = _option(1_048_576, "size of one WebSocket message, in bytes", low=1_024, high=67_108_864)
@@ -47,7 +53,9 @@ class Config:
     drain_s: float = _option(20.0, "time sessions get to finish when the server is told to stop, in s", low=0, high=3_600)
     api_key_file: str = _option("", "file with one API key a line; a single key may also come from STENOLINE_API_KEY")
     insecure: bool = _option(False, "allow an address that others can reach without any API key")
-    allow_origin: tuple[str, ...] = _option((), "further web origins whose pages may connect, e.g. https://captions.example; comma-separated")
+    allow_origin: tuple[str, ...] = _option(
+        (), "further web origins whose pages may connect, e.g. https://captions.example; comma-separated"
+    )
     allow_host: tuple[str, ...] = _option((), "further host names that requests may be addressed to; comma-separated")
     tls_cert: str = _option("", "certificate chain file (PEM); with --tls-key the server speaks TLS")
     tls_key: str = _option("", "private key file (PEM)")
@@ -93,7 +101,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _typed(f: dataclasses.Field[Any], value: Any) -> Any:
     """The value in the type of the field's default; strings come from flags and environment."""
-    kind = type(f.default)
+    kind: Any = type(f.default)
     try:
         if kind is bool:
             return _boolean(value)

@@ -129,7 +129,7 @@ class Engine:
             return [(h.utterance, h) for h in self.recogniser.step(requests)]
         except Exception as error:
             self._metrics.failures.inc()
-            logs.log(40, "step failed", exc_info=error, rows=len(requests), sessions=[r.utterance.session for r in requests])
+            logs.failure("step failed", error, sessions=[r.utterance.session for r in requests])
             return [(r.utterance, self._failed(r.utterance)) for r in requests]
 
     def _failed(self, utterance: UtteranceId) -> RecogniserFailed:

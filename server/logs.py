@@ -41,16 +41,21 @@ def configure(level: str, form: str) -> None:
         logger.setLevel(least)
 
 
-def log(level: int, event: str, *, exc_info: BaseException | None = None, **fields: object) -> None:
+def log(level: int, event: str, fields: dict[str, object], exc_info: BaseException | None = None) -> None:
     """One line: what happened, and its fields. Never put a key or a transcript in it."""
     _log.log(level, event, exc_info=exc_info, extra={"fields": fields})
 
 
 def info(event: str, **fields: object) -> None:
     """Log something ordinary."""
-    log(logging.INFO, event, **fields)
+    log(logging.INFO, event, fields)
 
 
 def warning(event: str, **fields: object) -> None:
     """Log something that should not happen often."""
-    log(logging.WARNING, event, **fields)
+    log(logging.WARNING, event, fields)
+
+
+def failure(event: str, error: BaseException, **fields: object) -> None:
+    """Log a fault of ours, with its traceback."""
+    log(logging.ERROR, event, fields, error)

@@ -1,0 +1,236 @@
+"""One socket ↔ one session: a read loop, a write loop, a timer. It decides nothing about the speech."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from model.interfaces import Hypothesis, UtteranceId
+from server import logs
+from server.engine import Answer, Engine
+from server.metrics import Metrics
+from server.protocols.base import Adapter
+from streaming.commands import Command
+from streaming.errors import LimitExceeded, Overloaded, RecogniserFailed, TranscriptionError
+from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, PartialTranscript
+from streaming.session import Session
+from streaming.timeline import seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Of one socket."""
+
+    pause_backlog_s: float = 30.0  # no more is read from the socket beyond this; TCP holds the client back
+    max_waiting: int = 2_000  # events that the client has not taken yet; partials count once an utterance
+    send_timeout_s: float = 20.0
+    max_message_bytes: int = 1_048_576
+
+
+class Outbox:
+    """Events for a client that may be slow: everything but partials is kept, of partials only the newest."""
+
+    def __init__(self, bound: int) -> None:
+        self._events: deque[Event] = deque()
+        self._bound = bound
+        self._filled = asyncio.Event()
+
+    def put(self, events: list[Event]) -> None:
+        """Queue events. Raises Overloaded if the client leaves too many."""
+        for event in events:
+            last = self._events[-1] if self._events else None
+            if isinstance(event, PartialTranscript) and isinstance(last, PartialTranscript):
+                self._events.pop()
+            self._events.append(event)
+        if self._events:
+            self._filled.set()
+        if len(self._events) > self._bound:
+            raise Overloaded(f"{len(self._events)} events wait to be taken by the client, expected at most {self._bound}")
+
+    async def get(self) -> Event:
+        """The next one."""
+        await self._filled.wait()
+        event = self._events.popleft()
+        if not self._events:
+            self._filled.clear()
+        return event
+
+
+class Connection:
+    """Runs until the session is closed or the client is gone."""
+
+    def __init__(
+        self, websocket: WebSocket, adapter: Adapter, session: Session, engine: Engine, metrics: Metrics, limits: ConnectionLimits
+    ) -> None:
+        self._websocket, self._adapter, self._session = websocket, adapter, session
+        self._engine, self._metrics, self._limits = engine, metrics, limits
+        self._outbox = Outbox(limits.max_waiting)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_too_slow = False
+        self._answered = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve the client; gives everything back whatever happens."""
+        self._engine.attach(self._session.id, self._on_answer)
+        try:
+            for command in self._adapter.opening():
+                self._session.receive(command, now=self._loop.time())
+            self._pump()
+            reader, writer = asyncio.create_task(self._read()), asyncio.create_task(self._write())
+            self._tasks = [reader, writer]
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            if reader in done and not reader.exception() and not self._session.is_closed:
+                return  # the client is gone
+            await asyncio.wait([writer])
+        finally:
+            await self._clean_up()
+
+    def shut_down(self) -> None:
+        """The server is going: finish the session."""
+        self._session.shut_down(now=self._loop.time())
+        self._pump()
+
+    async def _clean_up(self) -> None:
+        self._engine.detach(self._session.id)
+        if self._timer:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # in
+
+    async def _read(self) -> None:
+        while not self._session.is_closed:
+            while self._session.backlog > self._limits.pause_backlog_s:
+                self._answered.clear()
+                await self._answered.wait()
+            try:
+                message = await self._receive()
+            except WebSocketDisconnect:
+                return
+            self._take(message)
+
+    async def _receive(self) -> str | bytes:
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code") or 1005)
+        data: bytes | None = message.get("bytes")
+        return str(message.get("text", "")) if data is None else data
+
+    def _take(self, message: str | bytes) -> None:
+        try:
+            self._check_size(message)
+            commands = self._adapter.parse(message)
+        except TranscriptionError as error:
+            self._tell([ErrorEvent(error)])
+            return
+        for command in commands:
+            self._do(command)
+
+    def _do(self, command: Command) -> None:
+        self._session.receive(command, now=self._loop.time())
+        self._pump()
+
+    def _check_size(self, message: str | bytes) -> None:
+        if len(message) > self._limits.max_message_bytes:
+            most = self._limits.max_message_bytes
+            raise LimitExceeded(
+                f"message of {len(message):,} bytes, expected at most {most:,}", field="message", code="message_too_big"
+            )
+
+    # the engine
+
+    def _on_answer(self, utterance: UtteranceId, answer: Answer) -> None:
+        now = self._loop.time()
+        if isinstance(answer, Hypothesis):
+            self._session.receive_hypothesis(answer, now=now)
+        elif isinstance(answer, RecogniserFailed):
+            self._session.fail(utterance, answer, now=now)
+        self._answered.set()
+        self._pump()
+
+    def _pump(self) -> None:
+        """Carry on what the session has to say and to ask."""
+        self._engine.submit(self._session.requests_to_submit(now=self._loop.time()), self._session.streams_to_close())
+        self._tell(self._session.events_to_send())
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        deadline = self._session.next_deadline()
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._tick) if deadline is not None else None
+
+    def _tick(self) -> None:
+        self._session.tick(now=self._loop.time())
+        self._pump()
+
+    # out
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            self._count(event)
+        try:
+            self._outbox.put(events)
+        except Overloaded as error:
+            logs.warning("client too slow", session=self._session.id, message=error.message)
+            self._is_too_slow = True
+            for task in self._tasks[1:]:
+                task.cancel()
+
+    async def _write(self) -> None:
+        try:
+            async with asyncio.timeout(None) as limit:
+                await self._send_all(limit)
+        except TimeoutError:
+            await self._give_up()
+        except asyncio.CancelledError:
+            if self._is_too_slow:
+                await self._give_up()
+            raise
+        except (WebSocketDisconnect, RuntimeError):
+            return  # the client went while we wrote
+
+    async def _send_all(self, limit: asyncio.Timeout) -> None:
+        while True:
+            event = await self._outbox.get()
+            limit.reschedule(self._loop.time() + self._limits.send_timeout_s)
+            for message in self._adapter.render(event):
+                await self._websocket.send_text(message)
+            if isinstance(event, Closed):
+                await self._close(*self._adapter.closing(event))
+                return
+            limit.reschedule(None)
+
+    async def _give_up(self) -> None:
+        self._metrics.errors.labels("slow_consumer").inc()
+        await self._close(1013, "client too slow")
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._metrics.closed.labels(str(code)).inc()
+        try:
+            await asyncio.wait_for(self._websocket.close(code, reason.encode()[:120].decode(errors="ignore")), 5)
+        except (RuntimeError, TimeoutError, WebSocketDisconnect):
+            return
+
+    def _count(self, event: Event) -> None:
+        match event:
+            case PartialTranscript():
+                self._metrics.partials.inc()
+            case FinalTranscript():
+                self._metrics.finals.inc()
+                self._metrics.words.inc(len(event.words))
+            case ErrorEvent(error):
+                self._metrics.errors.labels(error.code).inc()
+                logs.info("error", session=self._session.id, code=error.code, message=error.message)
+            case Closed():
+                self._metrics.audio.inc(seconds(event.audio))
+                logs.info(
+                    "session closed", session=self._session.id, code=event.code, audio_s=seconds(event.audio), words=event.words
+                )

@@ -1,0 +1,225 @@
+"""/v1/listen, as Deepgram's live clients speak it; docs/protocols/deepgram.md says what is and is not supported."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from model.interfaces import SampleIndex, Word
+from server.protocols.base import ServerDefaults
+from server.protocols.fields import invalid, json_object, language
+from streaming.audio.pcm import check_format
+from streaming.biasing import normalised
+from streaming.commands import (
+    Append,
+    AudioFormat,
+    Close,
+    Command,
+    Configure,
+    Encoding,
+    EndpointingConfig,
+    Finalize,
+    KeepAlive,
+    SessionConfig,
+)
+from streaming.endpointing import check_bounds
+from streaming.errors import ProtocolViolation
+from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, Flushed, PartialTranscript, SpeechStarted, UtteranceGap
+from streaming.timeline import seconds
+
+_ENCODINGS = {"linear16": Encoding.S16LE, "linear32": Encoding.S32LE, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
+_UNSUPPORTED = ("callback", "diarize", "diarize_model", "multichannel", "redact", "search", "replace", "translate")
+_NO_ENDPOINT_MS = 10_000
+_LEAST_ENDPOINT_MS = 100
+_PUNCTUATION = ' .,!?;:…"“”()[]。，！？；：、「」'
+
+Query = Sequence[tuple[str, str]]
+
+
+class DeepgramAdapter:
+    """Settings come in the query; audio is binary, control is JSON."""
+
+    name = "deepgram"
+
+    def __init__(self, session_id: str, defaults: ServerDefaults, query: Query) -> None:
+        """Raises TranscriptionError for a parameter that is known and cannot be served."""
+        self._id = session_id
+        self._given = dict(query)
+        self._refuse_unsupported()
+        self._model = {"name": defaults.models[0] if defaults.models else "model", "version": "1", "arch": "whisper"}
+        self._model_id = str(uuid.uuid5(uuid.NAMESPACE_URL, self._model["name"]))
+        self._interim = self._flag("interim_results", False)
+        self._vad_events = self._flag("vad_events", False)
+        self._config = self._session_config(defaults, [v for k, v in query if k in ("keyterm", "keywords")])
+        self._created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._digest = hashlib.sha256()
+        self._told: SampleIndex = 0  # finals cover the audio up to here, without gaps
+        self._finalizing = 0
+
+    # in
+
+    def opening(self) -> list[Command]:
+        """The query is the configuration."""
+        return [Configure(self._config)]
+
+    def parse(self, message: str | bytes) -> list[Command]:
+        """Raises ProtocolViolation for text that is none of the known messages."""
+        if isinstance(message, bytes):
+            self._digest.update(message)
+            return [Append(message)] if message else [Close()]
+        kind = json_object(message).get("type")
+        if kind == "Finalize":
+            self._finalizing += 1
+            return [Finalize()]
+        if kind == "CloseStream":
+            return [Close()]
+        if kind == "KeepAlive":
+            return [KeepAlive()]
+        expected = "KeepAlive, Finalize or CloseStream"
+        raise ProtocolViolation(f"type is {kind!r}, expected {expected}", field="type", code="unknown_message")
+
+    def _refuse_unsupported(self) -> None:
+        for name in _UNSUPPORTED:
+            if self._given.get(name, "false").lower() != "false":
+                raise invalid(name, self._given[name], "it to be absent: this server does not do that")
+
+    def _session_config(self, defaults: ServerDefaults, keyterms: list[str]) -> SessionConfig:
+        config = SessionConfig(
+            self._audio(),
+            language(self._given.get("language", defaults.language), defaults.languages),
+            normalised(term.partition(":")[0] for term in keyterms),
+            self._interim,
+            self._endpointing(defaults.endpointing),
+        )
+        check_format(config.audio)
+        check_bounds(config.endpointing)
+        return config
+
+    def _audio(self) -> AudioFormat:
+        name = self._given.get("encoding")
+        if name not in _ENCODINGS:
+            raise invalid("encoding", name, "one of " + ", ".join(_ENCODINGS) + " (containers are not read yet)")
+        if "sample_rate" not in self._given:
+            raise invalid("sample_rate", None, "a rate in Hz, needed with encoding")
+        return AudioFormat(_ENCODINGS[name], self._number("sample_rate", 16_000), self._number("channels", 1))
+
+    def _endpointing(self, default: EndpointingConfig) -> EndpointingConfig:
+        value = self._given.get("endpointing", "true").lower()
+        if value == "false":
+            silence_ms = _NO_ENDPOINT_MS
+        else:
+            silence_ms = default.silence_ms if value == "true" else max(_LEAST_ENDPOINT_MS, self._number("endpointing", 0))
+        gap_ms = self._number("utterance_end_ms", 0) or None
+        return replace(default, silence_ms=silence_ms, word_gap_ms=gap_ms)
+
+    def _number(self, name: str, default: int) -> int:
+        value = self._given.get(name, str(default))
+        if not value.isascii() or not value.isdigit() or len(value) > 9:
+            raise invalid(name, value, "a whole number")
+        return int(value)
+
+    def _flag(self, name: str, default: bool) -> bool:
+        value = self._given.get(name, str(default)).lower()
+        if value not in ("true", "false"):
+            raise invalid(name, value, "true or false")
+        return value == "true"
+
+    # out
+
+    def render(self, event: Event) -> list[str]:
+        """Deepgram's messages; what it has no message for is left out."""
+        return [json.dumps(message, ensure_ascii=False) for message in self._messages(event)]
+
+    def _messages(self, event: Event) -> list[dict[str, Any]]:
+        match event:
+            case SpeechStarted(_, at) if self._vad_events:
+                return [{"type": "SpeechStarted", "channel": [0], "timestamp": seconds(at)}]
+            case PartialTranscript() if self._interim:
+                return [self._results(event.stable + event.unstable, event.end, event.language)]
+            case FinalTranscript():
+                return [self._final(event)]
+            case Flushed(_, at) if self._finalizing:
+                self._finalizing -= 1
+                return [self._results((), at, None, is_final=True, from_finalize=True)]
+            case UtteranceGap(last_word_end):
+                return [{"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": seconds(last_word_end)}]
+            case ErrorEvent(error):
+                return [{"type": "Error", "variant": error.code, "description": error.message, "message": error.message}]
+            case Closed():
+                return self._ending(event)
+        return []
+
+    def _final(self, event: FinalTranscript) -> dict[str, Any]:
+        from_finalize = event.reason == "finalize" and self._finalizing > 0
+        self._finalizing -= from_finalize
+        return self._results(
+            event.words,
+            event.end,
+            event.language,
+            is_final=True,
+            speech_final=event.reason in ("endpoint", "finalize", "close"),
+            from_finalize=from_finalize,
+        )
+
+    def _results(self, words: tuple[Word, ...], end: SampleIndex, code: str | None, **flags: bool) -> dict[str, Any]:
+        start, end = self._told, max(end, self._told)
+        if flags.get("is_final"):
+            self._told = end
+        languages = [code] if code else []
+        return {
+            "type": "Results",
+            "channel_index": [0, 1],
+            "duration": seconds(end - start),
+            "start": seconds(start),
+            "is_final": flags.get("is_final", False),
+            "speech_final": flags.get("speech_final", False),
+            "from_finalize": flags.get("from_finalize", False),
+            "channel": {"alternatives": [{**_alternative(words), "languages": languages}]},
+            "metadata": {"request_id": self._id, "model_info": self._model, "model_uuid": self._model_id},
+        }
+
+    def _ending(self, event: Closed) -> list[dict[str, Any]]:
+        rest = [self._results((), event.audio, None, is_final=True)] if event.audio > self._told else []
+        metadata = {
+            "type": "Metadata",
+            "transaction_key": "deprecated",
+            "request_id": self._id,
+            "sha256": self._digest.hexdigest(),
+            "created": self._created,
+            "duration": seconds(event.audio),
+            "channels": 1,
+            "models": [self._model_id],
+            "model_info": {self._model_id: self._model},
+        }
+        return [*rest, metadata]
+
+    def closing(self, event: Closed) -> tuple[int, str]:
+        """Deepgram's own codes for a silent client."""
+        if event.code == 1008 and event.reason.startswith("nothing received"):
+            return 1011, "NET-0001"
+        return event.code, "" if event.code == 1000 else event.reason
+
+
+def _alternative(words: tuple[Word, ...]) -> dict[str, Any]:
+    confidence = sum(w.confidence for w in words) / len(words) if words else 0.0
+    transcript = "".join(word.text for word in words).strip()
+    return {"transcript": transcript, "confidence": round(confidence, 4), "words": [_word(w) for w in words if _bare(w)]}
+
+
+def _bare(word: Word) -> str:
+    return word.text.strip(_PUNCTUATION).lower()
+
+
+def _word(word: Word) -> Mapping[str, Any]:
+    return {
+        "word": _bare(word),
+        "start": seconds(word.start),
+        "end": seconds(word.end),
+        "confidence": round(word.confidence, 4),
+        "punctuated_word": word.text.strip(),
+    }

@@ -1,0 +1,73 @@
+"""Taking values out of a client's JSON or query: each fault names the field, the value and what was expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streaming.errors import ProtocolViolation
+
+
+def invalid(field: str, value: object, expected: str) -> ProtocolViolation:
+    """The error for a value that cannot be used."""
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    return ProtocolViolation(f"{field} is {shown}, expected {expected}", field=field, code="invalid_value")
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object. Raises ProtocolViolation."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ProtocolViolation(
+            f"message is not JSON ({reason}), expected a JSON object", field="message", code="invalid_json"
+        ) from None
+    if not isinstance(value, dict):
+        raise ProtocolViolation(f"message is {type(value).__name__}, expected a JSON object", field="message", code="invalid_json")
+    return value
+
+
+def whole(source: Mapping[str, Any], field: str, default: int) -> int:
+    """A whole number."""
+    value = source.get(field, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid(field, value, "a whole number")
+    return value
+
+
+def flag(source: Mapping[str, Any], field: str, default: bool) -> bool:
+    """True or false."""
+    value = source.get(field, default)
+    if not isinstance(value, bool):
+        raise invalid(field, value, "true or false")
+    return value
+
+
+def one_of(source: Mapping[str, Any], field: str, default: str, allowed: Sequence[str]) -> str:
+    """One of several texts."""
+    value = source.get(field, default)
+    if value not in allowed:
+        raise invalid(field, value, "one of " + ", ".join(allowed))
+    return str(value)
+
+
+def texts(source: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    """A list of texts."""
+    value = source.get(field, [])
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise invalid(field, value, "a list of texts")
+    return tuple(value)
+
+
+def language(value: object, known: Sequence[str]) -> str | None:
+    """A language code that the model knows, without its region; None or "auto": found from the audio."""
+    if value is None or value in ("", "auto", "multi"):
+        return None
+    code = str(value).lower().replace("_", "-").split("-")[0]
+    if not isinstance(value, str) or (known and code not in known):
+        few = ", ".join(sorted(known)[:12])
+        raise invalid("language", value, f"'auto' or a code this model knows ({few}{' …' if len(known) > 12 else ''})")
+    return code

@@ -1,0 +1,196 @@
+"""/v1/stream, our own protocol; docs/protocols/native.md describes it message by message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from model.interfaces import Word
+from server.protocols.base import ServerDefaults
+from server.protocols.fields import flag, invalid, json_object, language, one_of, texts, whole
+from streaming.commands import (
+    Append,
+    AudioFormat,
+    Close,
+    Command,
+    Configure,
+    Encoding,
+    EndpointingConfig,
+    Finalize,
+    Flush,
+    KeepAlive,
+    SessionConfig,
+)
+from streaming.errors import ProtocolViolation
+from streaming.events import (
+    Closed,
+    Configured,
+    ErrorEvent,
+    Event,
+    FinalTranscript,
+    Flushed,
+    PartialTranscript,
+    SpeechEnded,
+    SpeechStarted,
+    UtteranceGap,
+    Warned,
+)
+from streaming.timeline import seconds
+
+_ENCODINGS = tuple(e.value for e in Encoding)
+_LONGEST_MARKER = 256
+
+
+class NativeAdapter:
+    """JSON text messages and binary audio."""
+
+    name = "native"
+
+    def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
+        self._session_id = session_id
+        self._defaults = defaults
+        self._sequence = 0
+        self._commands: dict[str, Callable[[Mapping[str, Any]], Command]] = {
+            "start": self._start,
+            "flush": self._flush,
+            "finalize": lambda _: Finalize(),
+            "keepalive": lambda _: KeepAlive(),
+            "stop": lambda _: Close(),
+        }
+
+    def opening(self) -> list[Command]:
+        """Nothing: the client says `start`."""
+        return []
+
+    def parse(self, message: str | bytes) -> list[Command]:
+        """Binary is audio, text is JSON with a `type`."""
+        if isinstance(message, bytes):
+            return [Append(message)]
+        content = json_object(message)
+        command = self._commands.get(str(content.get("type")))
+        if command is None:
+            expected = "one of " + ", ".join(self._commands)
+            raise ProtocolViolation(f"type is {content.get('type')!r}, expected {expected}", field="type", code="unknown_message")
+        return [command(content)]
+
+    def _start(self, content: Mapping[str, Any]) -> Configure:
+        model = content.get("model")
+        if model is not None and model not in self._defaults.models:
+            raise invalid("model", model, "one of " + ", ".join(self._defaults.models))
+        endpointing = content.get("endpointing", {})
+        if not isinstance(endpointing, dict):
+            raise invalid("endpointing", endpointing, "an object")
+        return Configure(
+            SessionConfig(
+                AudioFormat(
+                    Encoding(one_of(content, "format", "s16le", _ENCODINGS)),
+                    whole(content, "sample_rate", 16_000),
+                    whole(content, "channels", 1),
+                ),
+                language(content.get("language", self._defaults.language), self._defaults.languages),
+                texts(content, "hotwords"),
+                flag(content, "partials", True),
+                self._endpointing(endpointing),
+            )
+        )
+
+    def _endpointing(self, content: Mapping[str, Any]) -> EndpointingConfig:
+        default = self._defaults.endpointing
+        known = ("silence_ms", "no_speech_ms", "max_utterance_ms")
+        unknown = sorted(set(content) - set(known))
+        if unknown:
+            raise invalid(f"endpointing.{unknown[0]}", content[unknown[0]], "no such setting; known: " + ", ".join(known))
+        return replace(default, **{name: whole(content, name, getattr(default, name)) for name in known})
+
+    def _flush(self, content: Mapping[str, Any]) -> Flush:
+        marker = content.get("marker", "")
+        if not isinstance(marker, str) or len(marker) > _LONGEST_MARKER:
+            raise invalid("marker", marker, f"a text of at most {_LONGEST_MARKER} characters")
+        return Flush(marker)
+
+    def render(self, event: Event) -> list[str]:
+        """One message an event, numbered by `seq`."""
+        content = self._content(event)
+        if content is None:
+            return []
+        self._sequence += 1
+        return [json.dumps({"type": content.pop("type"), "seq": self._sequence, **content}, ensure_ascii=False)]
+
+    def _content(self, event: Event) -> dict[str, Any] | None:
+        match event:
+            case Configured(config):
+                return {"type": "ready", "session": self._session_id, "config": _described(config)}
+            case SpeechStarted(utterance, at):
+                return {"type": "speech_started", "utterance": utterance, "at": seconds(at)}
+            case PartialTranscript():
+                return _partial(event)
+            case FinalTranscript():
+                return _final(event)
+            case SpeechEnded(utterance, at):
+                return {"type": "speech_ended", "utterance": utterance, "at": seconds(at)}
+            case Flushed(marker, at):
+                return {"type": "flushed", "marker": marker, "at": seconds(at)}
+            case Warned(code, message):
+                return {"type": "warning", "code": code, "message": message}
+            case ErrorEvent(error, is_fatal):
+                return {"type": "error", "code": error.code, "message": error.message, "field": error.field, "fatal": is_fatal}
+            case Closed(code, reason, audio, utterances, words):
+                totals = {"audio": seconds(audio), "utterances": utterances, "words": words}
+                return {"type": "closed", "code": code, "reason": reason, **totals}
+            case UtteranceGap():
+                return None
+
+    def closing(self, event: Closed) -> tuple[int, str]:
+        """As the session says."""
+        return event.code, event.reason
+
+
+def _partial(event: PartialTranscript) -> dict[str, Any]:
+    return {
+        "type": "partial",
+        "utterance": event.utterance,
+        "text": _text(event.stable + event.unstable),
+        "stable": _words(event.stable),
+        "unstable": _words(event.unstable),
+        "start": seconds(event.start),
+        "end": seconds(event.end),
+        "language": event.language,
+    }
+
+
+def _final(event: FinalTranscript) -> dict[str, Any]:
+    return {
+        "type": "final",
+        "utterance": event.utterance,
+        "text": _text(event.words),
+        "words": _words(event.words),
+        "start": seconds(event.start),
+        "end": seconds(event.end),
+        "language": event.language,
+        "language_confidence": round(event.language_confidence, 3),
+        "reason": event.reason,
+    }
+
+
+def _text(words: tuple[Word, ...]) -> str:
+    return "".join(word.text for word in words).strip()
+
+
+def _words(words: tuple[Word, ...]) -> list[dict[str, Any]]:
+    """`text` keeps its leading space, so that joining the texts gives the transcript."""
+    return [{"text": w.text, "start": seconds(w.start), "end": seconds(w.end), "confidence": round(w.confidence, 3)} for w in words]
+
+
+def _described(config: SessionConfig) -> dict[str, Any]:
+    e = config.endpointing
+    return {
+        "format": config.audio.encoding.value,
+        "sample_rate": config.audio.sample_rate,
+        "channels": config.audio.channels,
+        "language": config.language,
+        "partials": config.partials,
+        "hotwords": len(config.hotwords),
+        "endpointing": {"silence_ms": e.silence_ms, "no_speech_ms": e.no_speech_ms, "max_utterance_ms": e.max_utterance_ms},
+    }

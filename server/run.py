@@ -1,0 +1,85 @@
+"""uvicorn, with our way of stopping: drain first, then exit."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import FrameType
+
+import uvicorn
+
+from server import logs
+from server.app import Service, build_app
+
+_FRAME_BOUND = 16  # times the message size: beyond it the socket is closed, below it the session gets an error
+
+
+class DrainingServer(uvicorn.Server):
+    """The first signal drains, the second one exits at once."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._drain: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by the signal."""
+        if self._drain is not None or self._loop is None:
+            self.should_exit = self.force_exit = True
+            return
+        self._loop.call_soon_threadsafe(self._start_drain)
+
+    def _start_drain(self) -> None:
+        self._drain = self._drain or asyncio.ensure_future(self._drain_then_exit())
+
+    async def _drain_then_exit(self) -> None:
+        await self._service.drain()
+        self.should_exit = True
+
+
+def uvicorn_config(service: Service) -> uvicorn.Config:
+    """Our settings for uvicorn; compression is off, it costs more than it saves on audio."""
+    c = service.config
+    return uvicorn.Config(
+        build_app(service),
+        host=c.host,
+        port=c.port,
+        ws="websockets-sansio",
+        ws_max_size=c.max_message_bytes * _FRAME_BOUND,
+        ws_per_message_deflate=False,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        loop="uvloop",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        ssl_certfile=c.tls_cert or None,
+        ssl_keyfile=c.tls_key or None,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, so that the port is known (and known to be free) before anything else is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(128)
+    return listener
+
+
+def run(service: Service, listener: socket.socket) -> None:
+    """Serve on the listener until drained."""
+    config = uvicorn_config(service)
+    server = DrainingServer(config, service)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve([listener]))
+    logs.info("stopped")

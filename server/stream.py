@@ -1,0 +1,97 @@
+"""A live client for the terminal: streams a file at the pace of speech, shows partials turning into finals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import websockets
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from server.audiofile import BadFile, blocks
+
+_CHUNK_S = 0.1
+_RATE = 16_000
+
+
+@dataclass(slots=True)
+class Heard:
+    """What came back, and when: (seconds since the first sample was sent, message)."""
+
+    messages: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    sent_s: float = 0.0  # when the last sample was sent
+    audio_s: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """All finals."""
+        return " ".join(m["text"] for _, m in self.messages if m["type"] == "final" and m["text"])
+
+
+def stream_file(path: Path, url: str, key: str, language: str, speed: float) -> int:
+    """Stream a file; gives the exit code."""
+    console = Console()
+    try:
+        heard = asyncio.run(converse(path, url, key=key, language=language, speed=speed, console=console))
+    except (BadFile, OSError, websockets.WebSocketException) as error:
+        console.print(f"[bold red]error[/] {url}: {error}", highlight=False, soft_wrap=True)
+        return 1
+    return 0 if heard.messages and heard.messages[-1][1].get("code") == 1000 else 1
+
+
+async def converse(path: Path, url: str, *, key: str = "", language: str = "", speed: float = 1.0, console: Console) -> Heard:
+    """One session, shown on the console while it goes on."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    audio = np.concatenate(list(blocks(path)))
+    heard = Heard(audio_s=len(audio) / _RATE)
+    async with websockets.connect(url, additional_headers=headers, compression=None) as socket:
+        await socket.send(json.dumps({"type": "start", "format": "s16le", "sample_rate": _RATE, "language": language or None}))
+        started = time.monotonic()
+        sender = asyncio.create_task(_send(socket, audio, speed, started, heard))
+        with Live(console=console, auto_refresh=False) as live:
+            async for message in socket:
+                content = json.loads(message)
+                heard.messages.append((time.monotonic() - started, content))
+                live.update(_shown(heard), refresh=True)
+        await sender
+    return heard
+
+
+async def _send(
+    socket: websockets.ClientConnection, audio: np.ndarray[Any, Any], speed: float, started: float, heard: Heard
+) -> None:
+    pcm = (np.clip(audio, -1, 1) * 32767).astype("<i2")
+    step = int(_CHUNK_S * _RATE)
+    for i in range(0, len(pcm), step):
+        await socket.send(pcm[i : i + step].tobytes())
+        due = started + min(i + step, len(pcm)) / _RATE / speed
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+    heard.sent_s = time.monotonic() - started
+    await socket.send(json.dumps({"type": "stop"}))
+
+
+def _shown(heard: Heard) -> Group:
+    """Finals solid; of the present utterance stable words plain, unstable ones dim."""
+    lines: list[Text] = []
+    last: dict[str, Any] | None = None
+    for _, message in heard.messages:
+        match message["type"]:
+            case "final":
+                last = None
+                if message["text"]:
+                    lines.append(Text.assemble((f"{message['start']:7.2f}  ", "cyan"), (message["text"], "bold")))
+            case "partial":
+                last = message
+            case "error" | "warning":
+                lines.append(Text(f"{message['type']}: {message['message']}", "red"))
+    if last:
+        stable, unstable = ("".join(w["text"] for w in last[kind]) for kind in ("stable", "unstable"))
+        lines.append(Text.assemble((f"{last['start']:7.2f} ", "cyan"), stable if stable else "", (unstable, "dim")))
+    return Group(*lines)

@@ -1,0 +1,132 @@
+"""Files, not live: the same sessions, fed as fast as they are decoded, partials off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from model.interfaces import Recogniser, Samples
+from server.audiofile import BadFile, blocks, duration_s
+from server.config import Config
+from server.loading import load
+from streaming.commands import Append, AudioFormat, Configure, Encoding, EndpointingConfig, SessionConfig
+from streaming.events import FinalTranscript
+from streaming.scheduler import Scheduler
+from streaming.session import Session, SessionLimits
+from streaming.timeline import seconds
+
+Finals = list[FinalTranscript]
+
+
+def transcribe_files(config: Config, files: Sequence[Path], form: str, output: Path | None, console: Console) -> int:
+    """Transcribe each file; one that cannot be read is named and does not spoil the others. Gives the exit code."""
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+    recogniser = load(config, console)
+    failed = 0
+    for path in files:
+        try:
+            text = FORMS[form](_with_progress(recogniser, config, path, console), path)
+        except BadFile as error:
+            console.print(f"[bold red]error[/] {error}", highlight=False, soft_wrap=True)
+            failed += 1
+            continue
+        if output:
+            (output / f"{path.stem}.{form}").write_text(text, encoding="utf-8")
+        else:
+            print(text, end="", flush=True)
+    return 1 if failed else 0
+
+
+def _with_progress(recogniser: Recogniser, config: Config, path: Path, console: Console) -> Finals:
+    total = duration_s(path)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(path.name, total=total)
+        return transcribe(recogniser, config, path, lambda done: progress.update(task, completed=done))
+
+
+def transcribe(recogniser: Recogniser, config: Config, path: Path, heard: Callable[[float], None] = lambda _: None) -> Finals:
+    """The finals of a file; `heard` is told the seconds done."""
+    session, finals, position = Session(path.name, SessionLimits()), Finals(), 0
+    endpointing = EndpointingConfig(config.silence_ms, config.no_speech_ms, config.max_utterance_ms)
+    wanted = SessionConfig(AudioFormat(Encoding.F32LE), config.language or None, partials=False, endpointing=endpointing)
+    session.receive(Configure(wanted), now=0.0)
+    for block in blocks(path):
+        session.receive(Append(_bytes(block)), now=0.0)
+        finals += _settle(session, recogniser)
+        position += len(block)
+        heard(seconds(position))
+    session.receive_eof(now=0.0)
+    return finals + _settle(session, recogniser)
+
+
+def _bytes(samples: Samples) -> bytes:
+    return samples.astype("<f4").tobytes()
+
+
+def _settle(session: Session, recogniser: Recogniser) -> Finals:
+    """Answer all that the session asks."""
+    scheduler = Scheduler()
+    while True:
+        for request in session.requests_to_submit(now=0.0):
+            scheduler.submit(request, now=0.0)
+        for utterance in session.streams_to_close():
+            recogniser.close(utterance)
+        batch = scheduler.schedule(now=0.0)
+        if not batch.requests:
+            return [event for event in session.events_to_send() if isinstance(event, FinalTranscript) and event.words]
+        for hypothesis in recogniser.step(batch.requests):
+            session.receive_hypothesis(hypothesis, now=0.0)
+        scheduler.complete(batch, now=0.0)
+
+
+def _text(final: FinalTranscript) -> str:
+    return "".join(word.text for word in final.words).strip()
+
+
+def _txt(finals: Finals, path: Path) -> str:
+    return "".join(f"{_text(final)}\n" for final in finals)
+
+
+def _json(finals: Finals, path: Path) -> str:
+    segments = [
+        {
+            "start": seconds(final.words[0].start),
+            "end": seconds(final.words[-1].end),
+            "text": _text(final),
+            "language": final.language,
+            "words": [
+                {"text": w.text, "start": seconds(w.start), "end": seconds(w.end), "confidence": round(w.confidence, 3)}
+                for w in final.words
+            ],
+        }
+        for final in finals
+    ]
+    return (
+        json.dumps({"file": path.name, "text": " ".join(map(_text, finals)), "segments": segments}, ensure_ascii=False, indent=1)
+        + "\n"
+    )
+
+
+def _srt(finals: Finals, path: Path) -> str:
+    return "".join(f"{n}\n{_span(final, ',')}\n{_text(final)}\n\n" for n, final in enumerate(finals, 1))
+
+
+def _vtt(finals: Finals, path: Path) -> str:
+    return "WEBVTT\n\n" + "".join(f"{_span(final, '.')}\n{_text(final)}\n\n" for final in finals)
+
+
+def _span(final: FinalTranscript, mark: str) -> str:
+    return f"{_clock(seconds(final.words[0].start), mark)} --> {_clock(seconds(final.words[-1].end), mark)}"
+
+
+def _clock(at_s: float, mark: str) -> str:
+    whole, ms = divmod(round(at_s * 1000), 1000)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{mark}{ms:03}"
+
+
+FORMS: dict[str, Callable[[Finals, Path], str]] = {"txt": _txt, "json": _json, "srt": _srt, "vtt": _vtt}
