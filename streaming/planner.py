@@ -60,6 +60,18 @@ class Planner:
         return self._sent + self._pending_size
 
     @property
+    def uncovered(self) -> int:
+        """Samples of speech that no hypothesis covers."""
+        return max(0, self._speech_end - self.covered)
+
+    @property
+    def backlog(self) -> int:
+        """Samples of speech that wait for the recogniser, not only for enough of them to make a request."""
+        c = self._config
+        gathered_ms = max(c.first_partial_ms, c.partial_interval_ms) if self._partials else c.high_mark_ms
+        return self.uncovered if self._in_flight or self.uncovered > samples(gathered_ms) else 0
+
+    @property
     def is_open(self) -> bool:
         """The recogniser holds a stream for it."""
         return self._revision > 0
@@ -161,8 +173,7 @@ class Planner:
         earliest = self._window_start + (self.covered - self._window_start) // 3
         places = [i for i in range(1, len(words)) if earliest <= words[i - 1].end and words[i].start <= latest]
         if not places:
-            keep_from = self.covered - samples(self._config.fallback_ms)
-            return sum(1 for word in words if word.end <= keep_from), keep_from
+            return self._cut_anywhere(words, earliest)
         best = max(
             places,
             key=lambda i: (
@@ -172,3 +183,10 @@ class Planner:
             ),
         )
         return best, (words[best - 1].end + words[best].start) // 2
+
+    def _cut_anywhere(self, words: tuple[Word, ...], earliest: SampleIndex) -> tuple[int, SampleIndex]:
+        """The last seconds stay; a word that would be cut stays whole, unless it is so long that nothing would be dropped."""
+        keep_from = max(earliest, self.covered - samples(self._config.fallback_ms))
+        cut = next((word.start for word in words if word.start < keep_from < word.end), keep_from)
+        keep_from = cut if cut >= earliest else keep_from
+        return sum(1 for word in words if word.start < keep_from), keep_from

@@ -105,12 +105,16 @@ class Scheduler:
 
 
 def merged(first: StepRequest, second: StepRequest) -> StepRequest:
-    """Two requests of an utterance as one: all the audio, the later revision and stable words, the roll of either."""
+    """Two requests of an utterance as one: all the audio, the later revision and stable words, the flags of both.
+
+    At most one of them rolls the window: a further roll needs an answer to the first.
+    """
     return replace(
         second,
         start=first.start,
         samples=np.concatenate([first.samples, second.samples]),
         whole_window=first.whole_window or second.whole_window,
+        is_final=first.is_final or second.is_final,
         deadline=min(first.deadline, second.deadline),
         roll=second.roll or first.roll,
     )

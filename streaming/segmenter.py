@@ -51,29 +51,35 @@ class Segmenter:
     """Every frame is in exactly one utterance or in silence."""
 
     def __init__(self, config: EndpointingConfig, detector: SpeechDetector) -> None:
-        self._rules = rules(config)
+        self.configure(config)
         self._detector = detector
         self._waiting: deque[AudioFrame] = deque(maxlen=_PRE_ROLL_FRAMES)
         self._open = False
+        self.position: SampleIndex = 0  # end of the latest frame
         self._start: SampleIndex = 0
         self._voiced_end: SampleIndex = 0
         self._voiced_frames = 0
 
+    def configure(self, config: EndpointingConfig) -> None:
+        """These rules from now on."""
+        self._rules = rules(config)
+
     def process(self, frame: AudioFrame) -> list[Segment]:
         """What this frame brings about."""
+        self.position = frame.end
         decision = self._detector.process(frame)
         if self._open:
             return self._go_on(frame, is_voiced=decision.is_voiced)
         self._waiting.append(frame)
         return [self._begin(frame.end)] if decision.is_onset else []
 
-    def end(self, at: SampleIndex, reason: str) -> list[Segment]:
-        """End the open utterance, if there is one, whatever the rules say."""
+    def end(self, reason: str) -> list[Segment]:
+        """End the open utterance, if there is one, after its latest frame, whatever the rules say."""
         if not self._open:
             return []
         self._open = False
         self._waiting.clear()
-        return [Ended(at, reason)]
+        return [Ended(self.position, reason)]
 
     def _begin(self, voiced_end: SampleIndex) -> Began:
         self._start = self._waiting[0].start
@@ -96,7 +102,7 @@ class Segmenter:
         )
         if reason is None:
             return [went]
-        ended: list[Segment] = [went, *self.end(frame.end, reason)]
+        ended: list[Segment] = [went, *self.end(reason)]
         return [*ended, self._continue(frame.end)] if reason == "too_long" and not silence_ms else ended
 
     def _continue(self, at: SampleIndex) -> Began:

@@ -50,6 +50,7 @@ class _Mark:
     """An event that must wait for all that was caused by earlier audio."""
 
     event: Event
+    position: SampleIndex  # of the audio clock when it was asked for
 
 
 class Session:
@@ -65,6 +66,8 @@ class Session:
         self._out: list[Event] = []
         self._abandoned: list[UtteranceId] = []
         self._current: Utterance | None = None
+        self._total: SampleIndex | None = None  # samples received, once there will be no more
+        self._has_audio = False
         self._utterances = self._words = 0
         self._framer = Framer()
         self._past = RecentPast(limits.context_ms, limits.context_gap_ms)
@@ -77,7 +80,9 @@ class Session:
     # what comes in
 
     def receive(self, command: Command, *, now: float) -> None:
-        """Take a command. A fault of the peer becomes an ErrorEvent and changes nothing else."""
+        """Take a command. A fault of the peer becomes an ErrorEvent and changes nothing else; none counts after Closed."""
+        if self.is_closed:
+            return
         self._started_at = now if self._started_at is None else self._started_at
         self._heard_from_at = now
         try:
@@ -98,7 +103,7 @@ class Session:
         for utterance in self._open_utterances():
             if utterance.id == utterance_id:
                 self._out.append(ErrorEvent(error))
-                self._apply(self._segmenter.end(self._framer.position, "error") if utterance is self._current else [])
+                self._apply(self._segmenter.end("error") if utterance is self._current else [])
                 utterance.fail(utterance.planner.end)
         self._settle()
 
@@ -167,8 +172,8 @@ class Session:
 
     @property
     def backlog(self) -> float:
-        """Seconds of speech received that no hypothesis covers yet."""
-        return seconds(sum(max(0, u.planner.end - u.planner.covered) for u in self._open_utterances()))
+        """Seconds of speech received that wait for the recogniser."""
+        return seconds(sum(utterance.backlog for utterance in self._open_utterances()))
 
     @property
     def is_closed(self) -> bool:
@@ -198,10 +203,11 @@ class Session:
         following = after(self._state, Operation.CONFIGURE)
         check_bounds(config.endpointing)
         config = replace(config, hotwords=normalised(config.hotwords))
-        if self._state is State.WAITING:
+        if self._has_audio and config.audio != self._config.audio:
+            raise ProtocolViolation("the audio format cannot change once audio has come", field="audio")
+        if not self._has_audio:
             self._start(config)
-        elif config.audio != self._config.audio:
-            raise ProtocolViolation("the audio format cannot change within a session", field="audio")
+        self._segmenter.configure(config.endpointing)
         self._state, self._config = following, config
         self._out.append(Configured(config))
         if config.hotwords:
@@ -214,6 +220,7 @@ class Session:
 
     def _append(self, payload: bytes) -> None:
         after(self._state, Operation.AUDIO)
+        self._has_audio = True
         if self.backlog > self._limits.max_backlog_s:
             most = self._limits.max_backlog_s
             raise Overloaded(
@@ -225,8 +232,8 @@ class Session:
         after(self._state, Operation.FINALIZE)
         if len(self._queue) > _MOST_MARKS:
             raise LimitExceeded(f"{len(self._queue)} flushes wait for their answer, expected at most {_MOST_MARKS}")
-        self._apply(self._segmenter.end(self._framer.position, "finalize"))
-        self._queue.append(_Mark(Flushed(marker, self._framer.position)))
+        self._apply(self._segmenter.end("finalize"))
+        self._queue.append(_Mark(Flushed(marker, self._framer.position), self._segmenter.position))
 
     def _end(self, code: int, reason: str) -> None:
         if self._state is State.STREAMING:
@@ -239,10 +246,9 @@ class Session:
         if left:
             self._out.append(Warned("unfinished_sample", f"{left} bytes at the end were not a whole sample and were dropped"))
         self._hear(self._framer.process(self._resampler.flush()))
-        total = self._framer.position
+        self._total = self._framer.position
         self._hear(self._framer.flush())
-        self._apply(self._segmenter.end(total, "close"))
-        self._total = total
+        self._apply(self._segmenter.end("close"))
 
     # audio
 
@@ -250,17 +256,18 @@ class Session:
         for frame in frames:
             self._past.hear(frame)
             self._apply(self._segmenter.process(frame))
-            self._mark_gap(frame.end)
+            if not self._queue:
+                self._mark_gap(frame.end)
 
     def _apply(self, segments: list[Began | Went | Ended]) -> None:
         for segment in segments:
             match segment:
-                case Began():
+                case Began() if self._total is None or segment.start < self._total:
                     self._begin(segment)
                 case Went() if self._current:
                     self._current.hear(segment)
                 case Ended(at, reason) if self._current:
-                    self._current.finish(at, reason)
+                    self._current.finish(min(at, self._received), reason)
                     self._current = None
 
     def _begin(self, began: Began) -> None:
@@ -272,8 +279,12 @@ class Session:
         self._queue.append(self._current)
 
     def _mark_gap(self, position: SampleIndex) -> None:
+        """Say that no word followed, if the audio clock had come so far at `position`.
+
+        Asked at each frame of silence, or later of what came next: so the answer does not depend on when finals come.
+        """
         gap_ms = self._config.endpointing.word_gap_ms
-        if gap_ms is None or self._last_word_end is None or self._queue:
+        if gap_ms is None or self._last_word_end is None:
             return
         if position - self._last_word_end >= samples(gap_ms):
             self._out.append(UtteranceGap(self._last_word_end))
@@ -288,6 +299,7 @@ class Session:
         """Let the head of the queue speak, and what follows it once it is done."""
         while self._queue:
             head = self._queue[0]
+            self._mark_gap(head.position)
             if isinstance(head, _Mark):
                 self._out.append(head.event)
             else:
@@ -297,11 +309,11 @@ class Session:
                     return
                 self._note(head)
             self._queue.popleft()
+        if self._has_audio:
+            self._mark_gap(self._segmenter.position)
         if self._state is State.CLOSING:
             self._state = after(self._state, Operation.FINISHED)
             self._out.append(Closed(self._close_code, self._close_reason, self._received, self._utterances, self._words))
-
-    _total: SampleIndex | None = None
 
     @property
     def _received(self) -> SampleIndex:

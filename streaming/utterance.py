@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from model.interfaces import DecodeContext, Hypothesis, SampleIndex, StepRequest, UtteranceId, Word
+from streaming.audio.framer import FRAME_SAMPLES
 from streaming.context import Context
 from streaming.events import Event, FinalTranscript, PartialTranscript, SpeechEnded, SpeechStarted
 from streaming.planner import Planner, PlannerConfig
@@ -24,6 +25,7 @@ class Utterance:
         partials: bool,
     ) -> None:
         self.id = utterance
+        self.position = began.start + len(began.samples) - FRAME_SAMPLES  # of the audio clock before it was noticed
         self.heard = heard  # the audio before it
         self.is_begun = False
         self.planner = Planner(utterance, began, config, context, partials=partials)
@@ -53,6 +55,7 @@ class Utterance:
         """No more audio. If a pass over all the speech is there already, the final is out at once."""
         self.planner.is_ended = True
         self._end, self._reason = at, reason
+        self._is_ready = self._is_ready or self.planner.end == self.planner.start
         self._finish_if_ready()
 
     def next_request(self, now: float) -> StepRequest | None:
@@ -75,15 +78,17 @@ class Utterance:
 
     def fail(self, at: SampleIndex) -> None:
         """The recogniser cannot go on with it: the stable words are all there will be."""
+        if self.final:
+            return
         self.planner.is_ended = True
         self._end, self._reason = max(at, self._end), "error"
         self._stabiliser.drop_unstable()
         self._finish()
 
     @property
-    def text(self) -> str:
-        """The final's text."""
-        return "".join(word.text for word in self.final.words) if self.final else ""
+    def backlog(self) -> int:
+        """Samples of speech that wait for the recogniser."""
+        return self.planner.backlog if self.is_begun else self.planner.uncovered
 
     def _tell(self, transcript: Transcript, hypothesis: Hypothesis) -> None:
         if not self._partials or hypothesis.is_final or not (transcript.words or self._has_told):
@@ -91,8 +96,8 @@ class Utterance:
         partial = PartialTranscript(
             self.id.number,
             hypothesis.revision,
-            transcript.stable,
-            transcript.unstable,
+            _within(transcript.stable, self.planner.start, hypothesis.audio_end),
+            _within(transcript.unstable, self.planner.start, hypothesis.audio_end),
             self.planner.start,
             hypothesis.audio_end,
             self._language,

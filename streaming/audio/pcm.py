@@ -36,11 +36,14 @@ class PcmDecoder:
         self._position = 0  # samples a channel decoded
 
     def process(self, payload: bytes) -> Samples:
-        """Bytes → float32[n] in [-1, 1), channels averaged. Raises UnsupportedAudio and takes nothing of the payload."""
+        """Bytes → float32[n] in [-1, 1], channels averaged.
+
+        Raises UnsupportedAudio and takes no sample of the payload; only where the next sample starts is remembered.
+        """
         data = self._carry + payload
         whole = len(data) // self._size * self._size
-        mixed = self._decode(data[:whole])
         self._carry = data[whole:]
+        mixed = self._decode(data[:whole])
         self._position += len(mixed)
         return mixed
 
