@@ -1,0 +1,44 @@
+# The only commands that people and CI need. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## create .venv, install, prepare the embedded model
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (torch is large; a first run takes some minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python venv is missing: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --constraint constraints.txt pytest-audioeval
+	$(BIN)/stenoline prepare
+	@touch $@
+
+run: setup ## serve on 127.0.0.1:8000
+	$(BIN)/stenoline serve $(ARGS)
+
+demo: setup ## stream a bundled talk to a server and watch it being written down
+	$(BIN)/python -m client_examples.demo $(ARGS)
+
+check: setup ## lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check ## check, then all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: setup ## latency, accuracy and load on the bundled talk
+	$(BIN)/python -m bench.latency $(ARGS)
+	$(BIN)/python -m bench.accuracy $(ARGS)
+	$(BIN)/python -m bench.load $(ARGS)
+
+clean: ## remove what the other commands made, except the model in the cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
