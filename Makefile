@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+EXTRAS ?= [dev]
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test check bench clean
@@ -15,8 +16,8 @@ setup: $(STAMP) ## create .venv, install, prepare the embedded model
 $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (torch is large; a first run takes some minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python venv is missing: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --constraint constraints.txt pytest-audioeval
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.$(EXTRAS)'
+	@test -z '$(EXTRAS)' || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --constraint constraints.txt pytest-audioeval
 	$(BIN)/stenoline prepare
 	@touch $@
 
