@@ -48,6 +48,7 @@ class Service:
         self.admission = Admission(capacity(config, recogniser), self.metrics)
         self.defaults = _defaults(config, recogniser)
         self.live: set[Connection] = set()
+        self._running: set[asyncio.Task[None]] = set()
         self._limits = _session_limits(config)
         self._connection_limits = ConnectionLimits(
             pause_backlog_s=config.max_backlog_s / 2,
@@ -72,11 +73,14 @@ class Service:
         logs.info("session opened", session=session_id, protocol=adapter.name, client=client)
         session = Session(session_id, self._limits)
         connection = Connection(websocket, adapter, session, self.engine, self.metrics, self._connection_limits)
+        running = asyncio.create_task(connection.run())
         self.live.add(connection)
+        self._running.add(running)
         try:
-            await connection.run()
+            await running
         finally:
             self.live.discard(connection)
+            self._running.discard(running)
 
     async def _refuse(self, websocket: WebSocket, reason: Refused | TranscriptionError, session_id: str) -> None:
         """Answer the handshake with plain HTTP, so that no WebSocket ever opens."""
@@ -91,9 +95,8 @@ class Service:
         logs.info("draining", sessions=len(self.live))
         for connection in list(self.live):
             connection.shut_down()
-        deadline = asyncio.get_running_loop().time() + self.config.drain_s
-        while self.live and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.05)
+        if self._running:
+            await asyncio.wait(self._running, timeout=self.config.drain_s)
 
 
 def refusal(reason: Refused | TranscriptionError, request_id: str) -> Response:
@@ -180,7 +183,7 @@ def _session_limits(config: Config) -> SessionLimits:
 
 def _page(service: Service) -> str:
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Stenoline</title>
-<style>body{{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}}code{{background:#eee;padding:.1em .3em}}</style>
+<style>body{{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}}code{{background:#eee}}</style>
 <h1>Stenoline</h1><p>Live transcription with <b>{service.engine.recogniser.name}</b>:
 {service.admission.live} of {service.admission.capacity} sessions.</p>
 <ul><li><code>/v1/stream</code> native WebSocket protocol<li><code>/v1/listen</code> Deepgram's live protocol

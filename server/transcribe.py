@@ -49,11 +49,13 @@ def _with_progress(recogniser: Recogniser, config: Config, path: Path, console: 
         return transcribe(recogniser, config, path, lambda done: progress.update(task, completed=done))
 
 
-def transcribe(recogniser: Recogniser, config: Config, path: Path, heard: Callable[[float], None] = lambda _: None) -> Finals:
+def transcribe(
+    recogniser: Recogniser, config: Config, path: Path, heard: Callable[[float], None] = lambda _: None, *, partials: bool = False
+) -> Finals:
     """The finals of a file; `heard` is told the seconds done."""
     session, finals, position = Session(path.name, SessionLimits()), Finals(), 0
     endpointing = EndpointingConfig(config.silence_ms, config.no_speech_ms, config.max_utterance_ms)
-    wanted = SessionConfig(AudioFormat(Encoding.F32LE), config.language or None, partials=False, endpointing=endpointing)
+    wanted = SessionConfig(AudioFormat(Encoding.F32LE), config.language or None, partials=partials, endpointing=endpointing)
     session.receive(Configure(wanted), now=0.0)
     for block in blocks(path):
         session.receive(Append(_bytes(block)), now=0.0)

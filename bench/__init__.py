@@ -1,0 +1,1 @@
+"""Benches: print figures, write JSON; no test asserts on them."""
