@@ -219,7 +219,7 @@ def test_speech_that_is_too_long_is_cut_without_a_gap():
 @SLOW
 @given(talks, seeds, st.lists(st.integers(0, 300), max_size=6))
 def test_flushed_comes_after_everything_earlier_audio_caused(audio, seed, places):
-    script = paced(cut(s16(audio), [999] * 300), 32_000)
+    script = paced(cut(s16(audio), [1_000] * 300), 32_000)
     for number, place in enumerate(sorted(places)):
         at = min(place + number, len(script) - 1)
         script.insert(at, (script[at][0], Flush(str(number))))
