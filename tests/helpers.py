@@ -161,14 +161,16 @@ class Simulation:
         batch = self.scheduler.schedule(now=self.now)
         if batch.requests:
             self._batch = batch
-            self._answers = [(request, self._step(request)) for request in batch.requests]
+            self._answers = self._step(batch.requests)
             self._answers_at = self.now + self._random.uniform(*self._step_s)
 
-    def _step(self, request: StepRequest) -> Hypothesis | None:
+    def _step(self, requests: Sequence[StepRequest]) -> list[tuple[StepRequest, Hypothesis | None]]:
+        """All in one batch, or, now and then, a step that fails as a whole."""
         if self._random.random() < self._fails:
-            self.recogniser.close(request.utterance)
-            return None
-        return self.recogniser.step([request])[0]
+            for request in requests:
+                self.recogniser.close(request.utterance)
+            return [(request, None) for request in requests]
+        return list(zip(requests, self.recogniser.step(requests), strict=True))
 
     def _deliver(self) -> None:
         answers, self._answers, self._answers_at = self._answers, [], None
