@@ -16,7 +16,7 @@ from streaming.timeline import samples
 class PlannerConfig:
     """Durations in ms of audio."""
 
-    partial_interval_ms: int = 320
+    partial_interval_ms: int = 400
     first_partial_ms: int = 500  # of audio, pre-roll included
     speculate_after_ms: int = 200  # of silence: the utterance is probably over
     high_mark_ms: int = 16_000  # the window is rolled beyond this

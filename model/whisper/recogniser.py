@@ -35,7 +35,7 @@ class WhisperOptions:
     least_loudest: float = -1.5  # quieter windows are not amplified as if they were speech
     level_step: float = 0.5  # decades that the loudest cell may rise before the window is encoded anew
     tail_stride: int = 4
-    redone_frames: int = 50  # of heard audio, encoded anew at each update
+    redone_frames: int = 40  # of heard audio, encoded anew at each update
     partial_zeros: int = 1600  # samples of silence after the audio
     final_zeros: int = 4800
     prompt_tokens: int = 64
