@@ -12,7 +12,7 @@ _LONGEST_LOOP = 16  # tokens of a phrase that may repeat
 _SHORT_LOOP_TOKENS = 8  # a phrase of fewer tokens must fill this many to count: "no, no, no" is speech
 _REPEATS = 3
 _END_FRAMES, _STUCK_TOKENS = 4, 6
-_BACK_FRAMES, _BACK_TOKENS = 75, 3
+_BACK_FRAMES, _BACK_TOKENS = 75, 8
 
 
 class GreedyChoice:
@@ -58,9 +58,14 @@ def lost_track(attended: Sequence[int], heard: int) -> int | None:
     if len(attended) >= _STUCK_TOKENS and all(frame >= heard - _END_FRAMES for frame in attended[-_STUCK_TOKENS:]):
         return len(attended) - _STUCK_TOKENS + 1
     before = attended[:-_BACK_TOKENS]
-    if before and all(frame < max(before) - _BACK_FRAMES for frame in attended[-_BACK_TOKENS:]):
+    if all(frame < _reached(before) - _BACK_FRAMES for frame in attended[-_BACK_TOKENS:]):
         return len(before)
     return None
+
+
+def _reached(attended: Sequence[int]) -> int:
+    """How far the audio has been followed; a single token that looks elsewhere does not count."""
+    return max((sorted(attended[i : i + 3])[1] for i in range(len(attended) - 2)), default=0)
 
 
 def word_probability(log_probabilities: Sequence[float]) -> float:

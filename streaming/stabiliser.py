@@ -12,6 +12,7 @@ from model.interfaces import Hypothesis, SampleIndex, Word
 from streaming.timeline import samples
 
 STABLE_MARGIN_MS = 800
+LEAST_CONFIDENCE = 0.5  # of a stable word: a final should be free to correct a doubtful one
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Stabiliser:
         count = len(self._stable)
         both = zip(words[count:-1], self._previous[count:-1], strict=False)
         for word, before in both:
-            if word.text != before.text or word.end > audio_end - self._margin:
+            if word.text != before.text or word.confidence < LEAST_CONFIDENCE or word.end > audio_end - self._margin:
                 break
             count += 1
         return count
