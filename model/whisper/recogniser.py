@@ -34,7 +34,8 @@ class WhisperOptions:
     loudest: float = 1.0  # log10 power that the loudest cell is moved to
     least_loudest: float = -1.5  # quieter windows are not amplified as if they were speech
     level_step: float = 0.5  # decades that the loudest cell may rise before the window is encoded anew
-    tail_stride: int = 4
+    encoder_tail_stride: int = 2
+    decoder_tail_stride: int = 4
     redone_frames: int = 40  # of heard audio, encoded anew at each update
     partial_zeros: int = 1600  # samples of silence after the audio
     final_zeros: int = 4800
@@ -99,7 +100,8 @@ class WhisperRecogniser:
     @torch.inference_mode()
     def _silent_tails(self) -> tuple[SilentTail, SilentTail]:
         kv, states = self._whole.silence(silent_value(self.options.loudest))
-        return SilentTail(kv, self.options.tail_stride), SilentTail(self._decoder.project(states), self.options.tail_stride)
+        own = SilentTail(kv, self.options.encoder_tail_stride)
+        return own, SilentTail(self._decoder.project(states), self.options.decoder_tail_stride)
 
     def warm_up(self) -> None:
         """One utterance of noise through each kind of pass."""
