@@ -44,19 +44,17 @@ def _from_hub(name: str) -> Path:
 def load_recogniser(directory: Path, *, device: str = "cpu", threads: int = 0, **options: Any) -> Recogniser:
     """The recogniser for a directory's model family. Raises UnknownModel, BadCheckpoint.
 
-    `threads` of torch's pool; 0 takes one for each core, at most 2: more cost more than they save on steps this small.
+    `threads` that share each batch; 0 takes one for each core, at most 4.
     """
     kind = _model_type(directory)
     if kind != "whisper":
         raise UnknownModel(f"{directory}: model_type is {kind!r}, expected 'whisper'")
     if device != "cpu":
         raise UnknownModel(f"device {device!r}: this model runs on 'cpu' so far")
-    import torch
-
-    torch.set_num_threads(threads or min(2, os.cpu_count() or 1))
     from model.whisper.recogniser import WhisperOptions, WhisperRecogniser
 
-    return WhisperRecogniser(directory, WhisperOptions(**options))
+    lanes = threads or min(4, len(os.sched_getaffinity(0)))
+    return WhisperRecogniser(directory, WhisperOptions(lanes=lanes, **options))
 
 
 def _model_type(directory: Path) -> str | None:

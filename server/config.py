@@ -32,7 +32,7 @@ class Config:
     model: str = _option("whisper-base", "model: 'whisper-base' (embedded), a directory, or a hub name (openai/whisper-small)")
     device: str = _option("cpu", "device to compute on; see 'stenoline devices'")
     precision: str = _option("int8", "arithmetic of the linear layers", choices=("int8", "float32"))
-    threads: int = _option(0, "threads of the inference pool; 0: one for each core, at most 2", low=0, high=256)
+    threads: int = _option(0, "threads that share each batch of inference; 0: one for each core, at most 4", low=0, high=256)
     max_sessions: int = _option(
         0, "live sessions at once; 0: six for each core, as many as the model has room for", low=0, high=10_000
     )

@@ -14,6 +14,7 @@ from model.decoding import Row, finish, verify
 from model.features import MelWindow, mel_filters, silent_value
 from model.interfaces import Hypothesis, StepRequest, UtteranceId, Word
 from model.kv_cache import FrameCache, SelfCache, SilentTail
+from model.lanes import Lanes
 from model.lengths import FRAME_SAMPLES, covering_frames, whole_frames
 from model.sampling import GreedyChoice, calibrated, word_probability
 from model.whisper.configuration import WhisperConfig
@@ -31,6 +32,7 @@ class WhisperOptions:
     final_precision: str = "int8"
     decoder_precision: str = "int8"
     capacity: int = 64
+    lanes: int = 2  # threads that share a batch
     loudest: float = 1.0  # log10 power that the loudest cell is moved to
     least_loudest: float = -1.5  # quieter windows are not amplified as if they were speech
     level_step: float = 0.5  # decades that the loudest cell may rise before the window is encoded anew
@@ -42,8 +44,8 @@ class WhisperOptions:
     prompt_tokens: int = 64
     tokens_per_second: float = 8.0
     confidence: tuple[float, float] = (1.0, 0.0)  # slope and offset of the calibration
-    silent_probability: float = 0.6
-    silent_log_probability: float = -1.0
+    silent_probability: float = 0.5  # of the no-speech token: at least this, and
+    silent_doubt: float = 1.2  # this much of it together with half the doubt (mean -log p) of the text, means silence
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ class WhisperRecogniser:
             self._encoder if o.final_precision == o.encoder_precision else Encoder(weights, self.config, o.final_precision)
         )
         self._decoder = Decoder(weights, self.config, o.decoder_precision)
+        self._lanes = Lanes(o.lanes)
         self._filters = mel_filters(self.config.num_mel_bins)
         self._choose = GreedyChoice(self.config.vocab_size, self._forbidden(), self.config.begin_suppress_tokens)
         self._streams: dict[UtteranceId, Stream] = {}
@@ -109,17 +112,26 @@ class WhisperRecogniser:
         for revision, whole in enumerate((False, False, True)):
             self.step([StepRequest(UtteranceId("warm-up", 0), revision, revision * 32_000, noise, whole, whole, 0.0)])
 
-    @torch.inference_mode()
     def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
         """Answer each request, in order."""
-        streams = [self._take(request) for request in batch]
-        self._encode(batch, streams)
-        rows = self._decode(batch, streams)
-        answers = [self._hypothesis(*each) for each in zip(batch, streams, rows, strict=True)]
+        answers = self._lanes.map(self._share, batch, self._load)
         for request in batch:
             if request.is_final:
                 self.close(request.utterance)
         return answers
+
+    @torch.inference_mode()
+    def _share(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
+        streams = [self._take(request) for request in batch]
+        self._encode(batch, streams)
+        rows = self._decode(batch, streams)
+        return [self._hypothesis(*each) for each in zip(batch, streams, rows, strict=True)]
+
+    def _load(self, request: StepRequest) -> float:
+        """Frames to encode, and as many again for the decoder."""
+        stream = self._streams.get(request.utterance)
+        known = stream.mel.samples if stream and (request.whole_window or request.is_final) else 0
+        return whole_frames(known + len(request.samples)) + 2 * self.options.redone_frames
 
     def close(self, utterance: UtteranceId) -> None:
         """Forget an utterance; its caches go back to the pool."""
@@ -263,7 +275,7 @@ class WhisperRecogniser:
             return True
         silent = float(row.start_logits.softmax(0)[self.tokenizer.no_speech])
         mean = (sum(row.log_probabilities) + row.end_log_probability) / (len(row.tokens) + 1)
-        return silent > self.options.silent_probability and mean < self.options.silent_log_probability
+        return silent > self.options.silent_probability and silent - mean / 2 > self.options.silent_doubt
 
     def _language_confidence(self, stream: Stream, row: Row) -> float:
         if stream.is_language_given or row.start_logits is None or stream.language is None:
