@@ -13,6 +13,7 @@ _SHORT_LOOP_TOKENS = 8  # a phrase of fewer tokens must fill this many to count:
 _REPEATS = 3
 _END_FRAMES, _STUCK_TOKENS = 4, 6
 _BACK_FRAMES, _BACK_TOKENS = 75, 8
+_MOVING = 4  # different frames among those tokens: looking at one frame all the time is a habit of attention
 
 
 class GreedyChoice:
@@ -57,15 +58,14 @@ def lost_track(attended: Sequence[int], heard: int) -> int | None:
     """
     if len(attended) >= _STUCK_TOKENS and all(frame >= heard - _END_FRAMES for frame in attended[-_STUCK_TOKENS:]):
         return len(attended) - _STUCK_TOKENS + 1
-    before = attended[:-_BACK_TOKENS]
-    if all(frame < _reached(before) - _BACK_FRAMES for frame in attended[-_BACK_TOKENS:]):
+    before = sorted(attended[:-_BACK_TOKENS])
+    if len(before) < _BACK_TOKENS:
+        return None
+    reached = before[-_BACK_TOKENS]  # by that many tokens, so that a few that look elsewhere do not count
+    recent = attended[-_BACK_TOKENS:]
+    if len(set(recent)) >= _MOVING and all(frame < reached - _BACK_FRAMES for frame in recent):
         return len(before)
     return None
-
-
-def _reached(attended: Sequence[int]) -> int:
-    """How far the audio has been followed; a single token that looks elsewhere does not count."""
-    return max((sorted(attended[i : i + 3])[1] for i in range(len(attended) - 2)), default=0)
 
 
 def word_probability(log_probabilities: Sequence[float]) -> float:

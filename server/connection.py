@@ -157,7 +157,8 @@ class Connection:
 
     def _pump(self) -> None:
         """Carry on what the session has to say and to ask."""
-        self._engine.submit(self._session.requests_to_submit(now=self._loop.time()), self._session.streams_to_close())
+        requests = self._session.requests_to_submit(now=self._loop.time(), interval_ms=self._engine.partial_interval_ms)
+        self._engine.submit(requests, self._session.streams_to_close())
         self._tell(self._session.events_to_send())
         self._set_timer()
 

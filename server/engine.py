@@ -42,6 +42,11 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
+    @property
+    def partial_interval_ms(self) -> int:
+        """How far apart the device can make partials of one utterance now; read from any thread."""
+        return self._scheduler.partial_interval_ms
+
     async def stop(self) -> None:
         """Let the present step end, then join the thread."""
         with self._wake:

@@ -38,6 +38,7 @@ class Planner:
         self._sent: SampleIndex = began.start
         self._pending: list[Samples] = [began.samples]
         self._pending_size = len(began.samples)
+        self._interval_ms = config.partial_interval_ms
         self._revision = 0
         self._in_flight = False
         self._asked_whole_to: SampleIndex = -1  # where the last whole-window request ended
@@ -68,7 +69,7 @@ class Planner:
     def backlog(self) -> int:
         """Samples of speech that wait for the recogniser, not only for enough of them to make a request."""
         c = self._config
-        gathered_ms = max(c.first_partial_ms, c.partial_interval_ms) if self._partials else c.high_mark_ms
+        gathered_ms = max(c.first_partial_ms, self._interval_ms) if self._partials else c.high_mark_ms
         return self.uncovered if self._in_flight or self.uncovered > samples(gathered_ms) else 0
 
     @property
@@ -94,8 +95,9 @@ class Planner:
         """The last answer was of a whole window that holds all the speech, so no further pass would tell more."""
         return whole and not self._in_flight and self._speech_end <= self.covered
 
-    def next_request(self, now: float, stable: tuple[Word, ...]) -> StepRequest | None:
-        """What to ask now, if anything."""
+    def next_request(self, now: float, stable: tuple[Word, ...], interval_ms: int = 0) -> StepRequest | None:
+        """What to ask now, if anything; partials at least `interval_ms` of audio apart."""
+        self._interval_ms = max(self._config.partial_interval_ms, interval_ms)
         if self._in_flight or self.is_asked_final:
             return None
         if self.is_ended:
@@ -132,7 +134,7 @@ class Planner:
         c = self._config
         is_long = self.end - self._window_start >= samples(c.high_mark_ms)
         first = self._revision == 0
-        due = self.end - max(self._sent, self.start) >= samples(c.first_partial_ms if first else c.partial_interval_ms)
+        due = self.end - max(self._sent, self.start) >= samples(c.first_partial_ms if first else self._interval_ms)
         if not due or not (self._partials or is_long):
             return None
         return self._request(now, stable, self.end, whole=is_long)

@@ -9,6 +9,8 @@ import numpy as np
 
 from model.interfaces import SAMPLE_RATE, StepRequest, UtteranceId
 
+_SMOOTHING = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class SchedulerConfig:
@@ -17,6 +19,8 @@ class SchedulerConfig:
     max_rows: int = 16
     max_encoded_s: float = 12.0  # audio to encode in one step of partials, redone frames included
     redone_s: float = 1.0
+    partial_share: float = 0.6  # of the device's time that partials may take before they are asked for less often
+    most_interval_ms: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,19 @@ class Scheduler:
         self._waiting: dict[UtteranceId, StepRequest] = {}
         self._in_flight: set[UtteranceId] = set()
         self._window_s: dict[UtteranceId, float] = {}
+        self._started = 0.0
+        self._request_s = 0.0  # a request's share of a step, moving average
 
     @property
     def depth(self) -> int:
         """Requests that wait."""
         return len(self._waiting)
+
+    @property
+    def partial_interval_ms(self) -> int:
+        """How far apart an utterance's partials should be, so that all open utterances get theirs."""
+        needed = 1000 * self._request_s * len(self._window_s) / self._config.partial_share
+        return int(min(needed, self._config.most_interval_ms))
 
     def submit(self, request: StepRequest, *, now: float) -> None:
         """Queue a request."""
@@ -69,10 +81,13 @@ class Scheduler:
             self._in_flight.add(request.utterance)
             self._window_s[request.utterance] = self._window(request)
             del self._waiting[request.utterance]
+        self._started = now
         return Batch(chosen)
 
     def complete(self, batch: Batch, *, now: float) -> None:
         """The batch was answered, or failed."""
+        if batch.requests:
+            self._request_s += _SMOOTHING * ((now - self._started) / len(batch.requests) - self._request_s)
         for request in batch.requests:
             self._in_flight.discard(request.utterance)
             if request.is_final:

@@ -147,14 +147,17 @@ class Session:
         events, self._out = self._out, []
         return events
 
-    def requests_to_submit(self, *, now: float = 0.0) -> list[StepRequest]:
-        """Requests that are due. One utterance at a time, the earliest, has at most one unanswered."""
+    def requests_to_submit(self, *, now: float = 0.0, interval_ms: int = 0) -> list[StepRequest]:
+        """Requests that are due. One utterance at a time, the earliest, has at most one unanswered.
+
+        `interval_ms` of audio lie between partials at least: what the device can keep up with.
+        """
         utterance = next(iter(self._open_utterances()), None)
         if utterance is None:
             return []
         if not utterance.is_begun:
             utterance.begin(self._past.with_words(utterance.heard))
-        request = utterance.next_request(now)
+        request = utterance.next_request(now, interval_ms)
         return [] if request is None else [request]
 
     def streams_to_close(self) -> list[UtteranceId]:

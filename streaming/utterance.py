@@ -58,9 +58,9 @@ class Utterance:
         self._is_ready = self._is_ready or self.planner.end == self.planner.start
         self._finish_if_ready()
 
-    def next_request(self, now: float) -> StepRequest | None:
+    def next_request(self, now: float, interval_ms: int = 0) -> StepRequest | None:
         """What to ask the recogniser now, if anything."""
-        return None if self.final else self.planner.next_request(now, self._stabiliser.window)
+        return None if self.final else self.planner.next_request(now, self._stabiliser.window, interval_ms)
 
     def answer(self, hypothesis: Hypothesis) -> None:
         """A hypothesis came; late ones change nothing."""

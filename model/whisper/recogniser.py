@@ -36,8 +36,8 @@ class WhisperOptions:
     loudest: float = 1.0  # log10 power that the loudest cell is moved to
     least_loudest: float = -1.5  # quieter windows are not amplified as if they were speech
     level_step: float = 0.5  # decades that the loudest cell may rise before the window is encoded anew
-    encoder_tail_stride: int = 2
-    decoder_tail_stride: int = 4
+    encoder_tail_stride: int = 4
+    decoder_tail_stride: int = 2
     redone_frames: int = 40  # of heard audio, encoded anew at each update
     partial_zeros: int = 1600  # samples of silence after the audio
     final_zeros: int = 4800
