@@ -1,0 +1,66 @@
+"""Stream an audio file to Stenoline with Deepgram's own SDK: only the URL differs.
+
+pip install deepgram-sdk soundfile
+python client_examples/deepgram_sdk.py data/talk.flac
+"""
+
+import argparse
+import os
+import sys
+import threading
+import time
+
+import soundfile
+import websockets
+from deepgram import DeepgramClient
+from deepgram.core.api_error import ApiError
+from deepgram.core.events import EventType
+from deepgram.environment import DeepgramClientEnvironment
+from deepgram.listen.v1.socket_client import V1SocketClient
+
+
+def main(options: argparse.Namespace) -> None:
+    """One session."""
+    http, ws = options.url.replace("ws", "http", 1), options.url
+    here = DeepgramClientEnvironment(base=http, production=ws, agent=ws, agent_rest=http)
+    client = DeepgramClient(api_key=options.key, environment=here)
+    with soundfile.SoundFile(options.file) as file:
+        settings = {"encoding": "linear16", "sample_rate": file.samplerate, "channels": file.channels, "interim_results": True}
+        with client.listen.v1.connect(model="whisper-base", language=options.language, **settings) as connection:
+            connection.on(EventType.MESSAGE, show)
+            connection.on(EventType.ERROR, lambda error: print(f"error: {error}", file=sys.stderr))
+            sending = threading.Thread(target=send, args=(connection, file, options.speed), daemon=True)
+            sending.start()
+            connection.start_listening()  # until the server closes
+            sending.join()
+
+
+def send(connection: V1SocketClient, file: soundfile.SoundFile, speed: float) -> None:
+    """A tenth of a second at a time."""
+    for block in file.blocks(file.samplerate // 10, dtype="float32"):
+        connection.send_media((block.clip(-1, 1) * 32767).astype("<i2").tobytes())
+        time.sleep(0.1 / speed)
+    connection.send_close_stream()
+
+
+def show(message: object) -> None:
+    """Interim results and finals; the rest is of no interest here."""
+    if getattr(message, "type", "") == "Results" and (text := message.channel.alternatives[0].transcript):
+        kind = "final" if message.is_final else "interim"
+        print(f"{kind:8}{message.start:7.2f}  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Stream an audio file to Stenoline with Deepgram's SDK.")
+    parser.add_argument("file")
+    parser.add_argument("--url", default="ws://127.0.0.1:8000", help="default: %(default)s")
+    parser.add_argument("--key", default=os.environ.get("STENOLINE_API_KEY", "none"), help="API key (default: STENOLINE_API_KEY)")
+    parser.add_argument("--language", default="multi", help="such as en (default: multi, found from the audio)")
+    parser.add_argument("--speed", type=float, default=1.0, help="times the pace of speech (default: 1)")
+    arguments = parser.parse_args()
+    try:
+        main(arguments)
+    except (ApiError, OSError, soundfile.SoundFileError, websockets.WebSocketException) as error:
+        sys.exit(f"error: {arguments.file} to {arguments.url}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
