@@ -1,6 +1,8 @@
 # Build: docker build -t stenoline .      Run: docker run -p 8000:8000 -e STENOLINE_API_KEY=... [--gpus all] stenoline
 FROM python:3.12-slim
 
+# Debian drops old versions from its mirrors, so a pinned one would soon fail to build.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends make \
     && rm -rf /var/lib/apt/lists/* \
@@ -8,7 +10,7 @@ RUN apt-get update \
     && install --directory --owner=stenoline /app
 
 WORKDIR /app
-USER stenoline
+USER 10001
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
 
 COPY --chown=stenoline pyproject.toml constraints.txt README.md Makefile ./
