@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import websockets
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -55,11 +55,11 @@ async def converse(path: Path, url: str, *, key: str = "", language: str = "", s
         await socket.send(json.dumps({"type": "start", "format": "s16le", "sample_rate": _RATE, "language": language or None}))
         started = time.monotonic()
         sender = asyncio.create_task(_send(socket, audio, speed, started, heard))
-        with Live(console=console, auto_refresh=False) as live:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
             async for message in socket:
                 content = json.loads(message)
                 heard.messages.append((time.monotonic() - started, content))
-                live.update(_shown(heard), refresh=True)
+                _show(live, content)
         await sender
     return heard
 
@@ -77,21 +77,15 @@ async def _send(
     await socket.send(json.dumps({"type": "stop"}))
 
 
-def _shown(heard: Heard) -> Group:
-    """Finals solid; of the present utterance stable words plain, unstable ones dim."""
-    lines: list[Text] = []
-    last: dict[str, Any] | None = None
-    for _, message in heard.messages:
-        match message["type"]:
-            case "final":
-                last = None
-                if message["text"]:
-                    lines.append(Text.assemble((f"{message['start']:7.2f}  ", "cyan"), (message["text"], "bold")))
-            case "partial":
-                last = message
-            case "error" | "warning":
-                lines.append(Text(f"{message['type']}: {message['message']}", "red"))
-    if last:
-        stable, unstable = ("".join(w["text"] for w in last[kind]) for kind in ("stable", "unstable"))
-        lines.append(Text.assemble((f"{last['start']:7.2f} ", "cyan"), stable if stable else "", (unstable, "dim")))
-    return Group(*lines)
+def _show(live: Live, message: dict[str, Any]) -> None:
+    """Finals scroll away; of the present utterance stable words plain, unstable ones dim."""
+    match message["type"]:
+        case "final":
+            live.update("", refresh=True)
+            if message["text"]:
+                live.console.print(Text.assemble((f"{message['start']:7.2f}  ", "cyan"), (message["text"], "bold")))
+        case "partial":
+            stable, unstable = ("".join(w["text"] for w in message[kind]) for kind in ("stable", "unstable"))
+            live.update(Text.assemble((f"{message['start']:7.2f} ", "cyan"), stable, (unstable, "dim")), refresh=True)
+        case "error" | "warning":
+            live.console.print(Text(f"{message['type']}: {message['message']}", "red"))
