@@ -8,12 +8,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 from rich.console import Console
+from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
-from bench.live import Server
+from bench.live import Server, serving
 from bench.score import errors, tokens
 from server.stream import Heard, converse
 from tests.sounds import clip
@@ -128,3 +130,30 @@ def test_the_same_over_deepgrams_protocol(live: Server, talk_opening: tuple[Path
     assert sum(r["speech_final"] for r in finals) >= 2
     assert answers[-1]["type"] == "Metadata"
     assert [round(r["start"], 2) for r in finals[1:]] == [round(r["start"] + r["duration"], 2) for r in finals[:-1]]
+
+
+def test_noise_makes_no_words(live: Server, tmp_path: Path):
+    noise = np.random.default_rng(0).standard_normal(5 * 16_000).astype(np.float32)
+    hum = np.sin(2 * np.pi * 100 * np.arange(5 * 16_000) / 16_000).astype(np.float32)
+    soundfile.write(tmp_path / "noise.flac", np.concatenate([0.05 * noise, 0.2 * hum, 0.3 * noise]), 16_000)
+    heard = asyncio.run(converse(tmp_path / "noise.flac", live.url, speed=8.0, console=QUIET))
+    assert heard.text == ""
+    assert heard.messages[-1][1]["words"] == 0
+
+
+def test_a_signal_lets_it_finish_what_was_said():
+    sound, rate = pcm(clip("en", "counting")[0])
+    with serving() as server, connect(server.url, compression=None) as socket:
+        socket.send(json.dumps({"type": "start", "sample_rate": rate, "language": "en"}))
+        socket.send(sound)
+        while json.loads(socket.recv(60))["type"] != "partial":
+            pass
+        server.process.terminate()
+        got = []
+        with pytest.raises(ConnectionClosedError):
+            while True:
+                got.append(json.loads(socket.recv(60)))
+        assert [m["type"] for m in got if m["type"] in ("final", "closed")] == ["final", "closed"]
+        assert next(m["text"] for m in got if m["type"] == "final")
+        assert socket.close_code == got[-1]["code"] == 1012
+        assert server.process.wait(30) == 0
