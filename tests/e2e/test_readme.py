@@ -1,0 +1,47 @@
+"""The README's programs do what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import soundfile
+
+from bench.live import Server
+from bench.score import errors, tokens
+
+ROOT = Path(__file__).parent.parent.parent
+LOCAL = "ws://127.0.0.1:8000/v1/stream"
+
+
+def run(code: str, folder: Path) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_readmes_client(live: Server, tmp_path: Path, talk_opening: tuple[Path, str]):
+    native, _ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert LOCAL in native
+    sound, rate = soundfile.read(talk_opening[0], dtype="int16")
+    assert rate == 16_000
+    (tmp_path / "speech.raw").write_bytes(sound.tobytes() * 3)  # over a megabyte: more than one message may have
+    lines = run(native.replace(LOCAL, live.url), tmp_path).splitlines()
+    assert {line.split()[0] for line in lines} == {"partial", "final"}
+    said, expected = tokens(" ".join(line[6:] for line in lines if line.startswith("final "))), tokens(talk_opening[1]) * 3
+    assert errors(expected, said) / len(expected) <= 0.15
+
+
+def test_the_readmes_deepgram_client_is_made(tmp_path: Path):
+    _, deepgram = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert run(deepgram + "\nprint(type(client.listen.v1).__name__)", tmp_path).strip() == "V1Client"
+
+
+def test_stenoline_stream(live: Server, talk_opening: tuple[Path, str]):
+    command = [sys.executable, "-m", "server", "stream", str(talk_opening[0]), "--url", live.url, "--speed", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    expected = tokens(talk_opening[1])
+    said = tokens(re.sub(r"^ *\d+\.\d\d  ", "", done.stdout, flags=re.M))
+    assert errors(expected, said) / len(expected) <= 0.15
