@@ -41,7 +41,7 @@ class Config:
     no_speech_ms: int = _option(5_000, "silence that ends an utterance in which nothing was said, in ms", low=500, high=60_000)
     max_utterance_ms: int = _option(60_000, "length at which an utterance is cut, in ms", low=5_000, high=300_000)
     partial_interval_ms: int = _option(
-        320, "new audio between two partials, in ms; more when the machine is busy", low=100, high=5_000
+        400, "new audio between two partials, in ms; more when the machine is busy", low=100, high=5_000
     )
     max_backlog_s: float = _option(
         60.0, "undecoded audio a session may have, in s; beyond half of it reading pauses", low=5, high=3_600
