@@ -175,6 +175,8 @@ class Connection:
     # out
 
     def _tell(self, events: list[Event]) -> None:
+        if self._is_too_slow:
+            return
         for event in events:
             self._count(event)
         try:

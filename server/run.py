@@ -7,11 +7,28 @@ import socket
 from types import FrameType
 
 import uvicorn
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server import logs
 from server.app import Service, build_app
 
 _FRAME_BOUND = 16  # times the message size: beyond it the socket is closed, below it the session gets an error
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Lets go of a peer that does not read: the close frame is not held up by what waits, and after a while all that is dropped."""
+
+    drop_after_s = 10.0
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """One ASGI message to the peer."""
+        if message["type"] == "websocket.close":
+            self.writable.set()
+        await super().send(message)
+        if self.close_timer and message["type"] == "websocket.close":
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_later(self.drop_after_s, self.transport.abort)
 
 
 class DrainingServer(uvicorn.Server):
@@ -50,7 +67,7 @@ def uvicorn_config(service: Service) -> uvicorn.Config:
         build_app(service),
         host=c.host,
         port=c.port,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_max_size=c.max_message_bytes * _FRAME_BOUND,
         ws_per_message_deflate=False,
         ws_ping_interval=20,
