@@ -24,10 +24,10 @@ class State(Enum):
 class Operation(Enum):
     """What can happen to it."""
 
-    CONFIGURE = "configuration"
+    CONFIGURE = "start"
     AUDIO = "audio"
     FINALIZE = "finalize"
-    END = "end"
+    END = "stop"
     FINISHED = "finished"
 
 
@@ -54,6 +54,6 @@ def after(state: State, operation: Operation) -> State:
     """The next state. Raises ProtocolViolation for an operation that is not allowed."""
     following = TRANSITIONS[state].get(operation)
     if following is None:
-        allowed = ", ".join(o.value for o in TRANSITIONS[state]) or "nothing"
+        allowed = ", ".join(o.value for o in TRANSITIONS[state] if o is not Operation.FINISHED)
         raise ProtocolViolation(f"{operation.value} came while the session was {state.value}; expected {allowed}", field="type")
     return following

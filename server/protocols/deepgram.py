@@ -12,7 +12,7 @@ from typing import Any
 
 from model.interfaces import SampleIndex, Word
 from server.protocols.base import ServerDefaults
-from server.protocols.fields import invalid, json_object, language
+from server.protocols.fields import check_endpointing, invalid, json_object, language
 from streaming.audio.pcm import check_format
 from streaming.biasing import normalised
 from streaming.commands import (
@@ -27,7 +27,6 @@ from streaming.commands import (
     KeepAlive,
     SessionConfig,
 )
-from streaming.endpointing import check_bounds
 from streaming.errors import ProtocolViolation
 from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, Flushed, PartialTranscript, SpeechStarted, UtteranceGap
 from streaming.timeline import seconds
@@ -97,7 +96,7 @@ class DeepgramAdapter:
             self._endpointing(defaults.endpointing),
         )
         check_format(config.audio)
-        check_bounds(config.endpointing)
+        check_endpointing(config.endpointing, {"silence_ms": "endpointing", "word_gap_ms": "utterance_end_ms"})
         return config
 
     def _audio(self) -> AudioFormat:

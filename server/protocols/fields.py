@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streaming.errors import ProtocolViolation
+from streaming.commands import EndpointingConfig
+from streaming.endpointing import check_bounds
+from streaming.errors import LimitExceeded, ProtocolViolation
 
 
 def invalid(field: str, value: object, expected: str) -> ProtocolViolation:
@@ -71,3 +73,13 @@ def language(value: object, known: Sequence[str]) -> str | None:
         few = ", ".join(sorted(known)[:12])
         raise invalid("language", value, f"'auto' or a code this model knows ({few}{' …' if len(known) > 12 else ''})")
     return code
+
+
+def check_endpointing(config: EndpointingConfig, names: Mapping[str, str]) -> None:
+    """Raises LimitExceeded in the words of the wire: `names` says what its fields are called there."""
+    try:
+        check_bounds(config)
+    except LimitExceeded as error:
+        ours = str(error.field)
+        name = names.get(ours, ours)
+        raise LimitExceeded(error.message.replace(ours, name, 1), field=name, code=error.code) from None

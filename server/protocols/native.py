@@ -9,7 +9,7 @@ from typing import Any
 
 from model.interfaces import Word
 from server.protocols.base import ServerDefaults
-from server.protocols.fields import flag, invalid, json_object, language, one_of, texts, whole
+from server.protocols.fields import check_endpointing, flag, invalid, json_object, language, one_of, texts, whole
 from streaming.commands import (
     Append,
     AudioFormat,
@@ -102,7 +102,9 @@ class NativeAdapter:
         unknown = sorted(set(content) - set(known))
         if unknown:
             raise invalid(f"endpointing.{unknown[0]}", content[unknown[0]], "no such setting; known: " + ", ".join(known))
-        return replace(default, **{name: whole(content, name, getattr(default, name)) for name in known})
+        wanted = replace(default, **{name: whole(content, name, getattr(default, name)) for name in known})
+        check_endpointing(wanted, {name: f"endpointing.{name}" for name in known})
+        return wanted
 
     def _flush(self, content: Mapping[str, Any]) -> Flush:
         marker = content.get("marker", "")

@@ -62,7 +62,8 @@ class PcmDecoder:
         bad = ~np.isfinite(x).all(1)
         if bad.any():
             at = self._position + int(bad.argmax())
-            raise UnsupportedAudio(f"sample {at} is not a finite number, expected values in [-1, 1)", field="audio")
+            value = x[bad][0][~np.isfinite(x[bad][0])][0]
+            raise UnsupportedAudio(f"sample {at} is not a finite number ({value}), expected values in [-1, 1)", field="audio")
         return np.clip(x, np.float32(-1), np.float32(1))
 
 
