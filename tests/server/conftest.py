@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -85,6 +86,11 @@ class Peer:
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.got if message["type"] == kind]
+
+
+def wait_for(condition: Callable[[], bool], tries: int = 2_000) -> bool:
+    """Until it holds; gives up after a good while."""
+    return any(condition() or time.sleep(0.005) for _ in range(tries))
 
 
 Serve = Callable[..., Running]

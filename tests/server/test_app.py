@@ -3,10 +3,8 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import json
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -15,7 +13,7 @@ from websockets.sync.client import connect
 from model.interfaces import Hypothesis, StepRequest
 from model.scripted import ScriptedRecogniser
 from tests.helpers import s16, silence, talk
-from tests.server.conftest import SPEECH, Peer, Running, Serve
+from tests.server.conftest import SPEECH, Peer, Running, Serve, wait_for
 
 
 def get(running: Running, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
@@ -81,11 +79,6 @@ def test_health_readiness_metrics_and_the_front_page(running: Running) -> None:
     assert get(running, "/nothing")[0] == 404
 
 
-def wait_for(condition: Callable[[], bool], tries: int = 2_000) -> bool:
-    """Until it holds; gives up after a good while."""
-    return any(condition() or time.sleep(0.005) for _ in range(tries))
-
-
 def test_a_full_server_says_when_to_come_back_and_a_place_is_given_back(serve: Serve) -> None:
     running = serve(max_sessions=1)
     with running.session() as peer:
@@ -110,7 +103,7 @@ def test_a_handshake_that_fails_takes_no_place(serve: Serve) -> None:
 def test_many_short_sessions_leave_nothing_behind(serve: Serve) -> None:
     recogniser = ScriptedRecogniser()
     running = serve(recogniser, max_sessions=4)
-    for _ in range(300):
+    for _ in range(1_000):
         with running.session() as peer:
             peer.start()
             peer.socket.send(SPEECH[:30_000])
