@@ -6,13 +6,16 @@ u8 type, u32 bytes, data; then u32 count of aliases, each string alias, string n
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+_T = TypeVar("_T")
 _VERSION = 6
 _TYPES: dict[int, str] = {0: "<f4", 1: "|i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 
@@ -38,14 +41,23 @@ def read_model(data: bytes | memoryview) -> Ctranslate2Model:
     if version != _VERSION:
         raise BadModelFile(f"binary version is {version}, expected {_VERSION}")
     spec, revision = reader.string(), reader.number("I")
-    variables = dict(reader.variable() for _ in range(reader.number("I")))
-    aliases = {reader.string(): reader.string() for _ in range(reader.number("I"))}
+    variables = _named(reader.variable() for _ in range(reader.number("I")))
+    aliases = _named((reader.string(), reader.string()) for _ in range(reader.number("I")))
     if reader.position != len(data):
         raise BadModelFile(f"{len(data) - reader.position} bytes follow the last alias, expected none")
     missing = sorted(set(aliases.values()) - set(variables))
     if missing:
         raise BadModelFile(f"aliases name variables that are not there: {', '.join(missing)}")
     return Ctranslate2Model(spec, revision, variables, aliases)
+
+
+def _named(pairs: Iterable[tuple[str, _T]]) -> dict[str, _T]:
+    known: dict[str, _T] = {}
+    for name, value in pairs:
+        if name in known:
+            raise BadModelFile(f"{name} is there twice, expected every name once")
+        known[name] = value
+    return known
 
 
 class _Reader:
@@ -64,7 +76,11 @@ class _Reader:
         return value
 
     def string(self) -> str:
-        return bytes(self.take(self.number("H"))).rstrip(b"\0").decode()
+        start, raw = self.position, bytes(self.take(self.number("H")))
+        try:
+            return raw.rstrip(b"\0").decode()
+        except UnicodeDecodeError:
+            raise BadModelFile(f"the name at byte {start} is {raw[:40]!r}, expected UTF-8") from None
 
     def variable(self) -> tuple[str, NDArray[Any]]:
         name = self.string()
@@ -72,7 +88,10 @@ class _Reader:
         kind = self.number("B")
         if kind not in _TYPES:
             raise BadModelFile(f"{name}: type {kind} is not known, expected one of {sorted(_TYPES)}")
-        array = np.frombuffer(self.take(self.number("I")), np.dtype(_TYPES[kind]))
-        if array.size != int(np.prod(shape)):
+        dtype, raw = np.dtype(_TYPES[kind]), self.take(self.number("I"))
+        if len(raw) % dtype.itemsize:
+            raise BadModelFile(f"{name}: {len(raw)} bytes, expected a whole number of {dtype.itemsize}-byte values")
+        array = np.frombuffer(raw, dtype)
+        if array.size != math.prod(shape):
             raise BadModelFile(f"{name}: {array.size} values, expected shape {shape}")
         return name, array.reshape(shape)

@@ -42,7 +42,10 @@ class MelWindow:
 
     def drop(self, samples: int) -> None:
         """Forget the oldest audio; a whole number of encoder frames."""
-        self._frames = self._frames[:, samples // HOP_SAMPLES :]
+        frames = samples // HOP_SAMPLES
+        incomplete = max(0, frames - self._frames.shape[1])
+        self._frames = self._frames[:, frames:]
+        self._pending = self._pending[incomplete * HOP_SAMPLES :]
         self.samples -= samples
 
     def normalised(self, frames: int, loudest: float, target: float) -> Tensor:

@@ -42,17 +42,18 @@ def hugging_face_tensors(model: Ctranslate2Model) -> Arrays:
 
 
 def _placed(name: str, array: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
-    parts = name.split("/")
     if name in _TOP:
         yield _TOP[name], array
-    elif parts[1].startswith("conv") and len(parts) == 3:
-        yield ".".join(parts), array
-    elif parts[1] == "layer_norm":
-        yield f"{parts[0]}.layer_norm.{_NORMS[parts[2]]}", array
-    elif parts[1].startswith("layer_") and len(parts) >= 5:
-        yield from _in_layer(f"{parts[0]}.layers.{parts[1][6:]}", parts[2], parts[3], parts[4], array, name)
-    else:
-        raise BadModelFile(f"{name}: no such parameter in Whisper")
+        return
+    match name.split("/"):
+        case [stack, conv, kind] if conv.startswith("conv"):
+            yield f"{stack}.{conv}.{kind}", array
+        case [stack, "layer_norm", kind] if kind in _NORMS:
+            yield f"{stack}.layer_norm.{_NORMS[kind]}", array
+        case [stack, layer, block, part, kind] if (block, part) in _BLOCKS:
+            yield from _in_layer(f"{stack}.layers.{layer.removeprefix('layer_')}", _BLOCKS[block, part], kind, array, name)
+        case _:
+            raise BadModelFile(f"{name}: no such parameter in Whisper")
 
 
 _BLOCKS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -69,10 +70,11 @@ _BLOCKS: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-def _in_layer(layer: str, block: str, part: str, kind: str, array: NDArray[Any], name: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    targets = _BLOCKS.get((block, part))
-    if targets is None:
-        raise BadModelFile(f"{name}: no such parameter in Whisper")
+def _in_layer(
+    layer: str, targets: tuple[str, ...], kind: str, array: NDArray[Any], name: str
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    if len(array) % len(targets):
+        raise BadModelFile(f"{name}: {len(array)} rows, expected a multiple of {len(targets)}")
     for target, piece in zip(targets, np.split(array, len(targets)), strict=True):
         if target.endswith("k_proj") and kind == "bias":
             _check_zero(name, piece)

@@ -112,6 +112,12 @@ def serve() -> Iterator[Serve]:
         each.stop()
 
 
+@pytest.fixture(autouse=True)
+def _uvicorn_has_nothing_to_complain_about(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    assert [r.getMessage() for r in caplog.get_records("call") if r.name.startswith("uvicorn") and r.levelname == "ERROR"] == []
+
+
 @pytest.fixture
 def running(serve: Serve) -> Running:
     """A server with default settings."""
