@@ -5,14 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from model.whisper.configuration import BadCheckpoint
-
 _ONE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+class BadCheckpoint(ValueError):
+    """A checkpoint that cannot be used; says which file or tensor, what was found and what was expected."""
+
+
+def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
+    """A JSON object; empty if the file may be missing and is. Raises BadCheckpoint."""
+    if not path.exists() and not required:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadCheckpoint(f"{path.parent} has no {path.name}; expected a Hugging Face style model directory") from None
+    except ValueError as error:
+        raise BadCheckpoint(f"{path} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise BadCheckpoint(f"{path} holds {type(content).__name__}, expected a JSON object")
+    return content
 
 
 def read_tensors(directory: Path) -> dict[str, Tensor]:
@@ -29,11 +47,20 @@ def read_tensors(directory: Path) -> dict[str, Tensor]:
 
 def _files(directory: Path) -> list[Path]:
     if (directory / _INDEX).exists():
-        names = set(json.loads((directory / _INDEX).read_text())["weight_map"].values())
-        return [directory / name for name in sorted(names)]
+        return [directory / name for name in _indexed(directory / _INDEX)]
     if not (directory / _ONE).exists():
         raise BadCheckpoint(f"{directory} has no {_ONE}; expected weights as safetensors")
     return [directory / _ONE]
+
+
+def _indexed(index: Path) -> list[str]:
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise BadCheckpoint(f"{index}: weight_map is missing or odd, expected an object of tensor to file name")
+    strange = sorted(name for name in places.values() if Path(name).name != name)
+    if strange:
+        raise BadCheckpoint(f"{index}: {strange[0]!r} lies outside the directory, expected plain file names")
+    return sorted(set(places.values()))
 
 
 def check(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], where: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
 from model import embedded
+from model.checkpoint import BadCheckpoint, read_json
 from model.interfaces import Recogniser
 
 _EMBEDDED = ("embedded", embedded.NAME)
@@ -25,7 +25,7 @@ def resolve(name: str, *, cache: Path | None = None, progress: embedded.Progress
     """The directory of a model. Raises UnknownModel, EmbeddedModelError."""
     if name in _EMBEDDED:
         return embedded.prepare(cache, progress)
-    if Path(name).expanduser().is_dir():
+    if name and Path(name).expanduser().is_dir():
         return Path(name).expanduser()
     if _HUB.fullmatch(name):
         return _from_hub(name)
@@ -57,9 +57,8 @@ def load_recogniser(directory: Path, *, device: str = "cpu", threads: int = 0, *
     return WhisperRecogniser(directory, WhisperOptions(lanes=lanes, **options))
 
 
-def _model_type(directory: Path) -> str | None:
+def _model_type(directory: Path) -> object:
     try:
-        kind: str | None = json.loads((directory / "config.json").read_text()).get("model_type")
-        return kind
-    except (OSError, ValueError) as error:
-        raise UnknownModel(f"{directory} is not a model directory (config.json: {type(error).__name__})") from None
+        return read_json(directory / "config.json").get("model_type")
+    except BadCheckpoint as error:
+        raise UnknownModel(f"{directory} is not a model directory: {error}") from None

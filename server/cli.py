@@ -13,9 +13,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from model.checkpoint import BadCheckpoint
 from model.embedded import EmbeddedModelError
 from model.registry import UnknownModel
-from model.whisper.configuration import BadCheckpoint
 from server import logs
 from server.auth import read_keys
 from server.config import PREFIX, BadSetting, Config, described, load

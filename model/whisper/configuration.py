@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from model.checkpoint import BadCheckpoint, read_json
 
 _REQUIRED = (
     "d_model",
@@ -20,10 +21,6 @@ _REQUIRED = (
     "num_mel_bins",
     "vocab_size",
 )
-
-
-class BadCheckpoint(ValueError):
-    """A checkpoint that cannot be used; says which file or tensor, what was found and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class WhisperConfig:
     @classmethod
     def load(cls, directory: Path) -> WhisperConfig:
         """Read config.json and, where there is one, generation_config.json. Raises BadCheckpoint."""
-        config, generation = _read(directory, "config.json"), _read(directory, "generation_config.json", required=False)
+        config, generation = read_json(directory / "config.json"), read_json(directory / "generation_config.json", required=False)
         kind = config.get("model_type")
         if kind != "whisper":
             raise BadCheckpoint(f"{directory}/config.json: model_type is {kind!r}, expected 'whisper'")
@@ -73,18 +70,3 @@ def _alignment_heads(generation: dict[str, Any], config: dict[str, Any]) -> tupl
         return tuple((int(layer), int(head)) for layer, head in given)
     layers = config["decoder_layers"]
     return tuple((i, h) for i in range(layers // 2, layers) for h in range(config["decoder_attention_heads"]))
-
-
-def _read(directory: Path, name: str, *, required: bool = True) -> dict[str, Any]:
-    path = directory / name
-    if not path.exists() and not required:
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadCheckpoint(f"{directory} has no {name}; expected a Hugging Face style model directory") from None
-    except ValueError as error:
-        raise BadCheckpoint(f"{path} is not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise BadCheckpoint(f"{path}: expected a JSON object")
-    return content

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from model.whisper.configuration import BadCheckpoint
+from model.checkpoint import BadCheckpoint
 
 Pieces = list[tuple[str, list[int]]]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import Tensor, equal
 
-from model.checkpoint import check, in_float32, read_tensors
-from model.whisper.configuration import BadCheckpoint, WhisperConfig
+from model.checkpoint import BadCheckpoint, check, in_float32, read_tensors
+from model.whisper.configuration import WhisperConfig
 
 _EMBEDDING, _OUTPUT = "decoder.embed_tokens.weight", "proj_out.weight"
 
