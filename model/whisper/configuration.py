@@ -50,7 +50,7 @@ class WhisperConfig:
         kind = config.get("model_type")
         if kind != "whisper":
             raise BadCheckpoint(f"{directory}/config.json: model_type is {kind!r}, expected 'whisper'")
-        missing = [name for name in _REQUIRED if not isinstance(config.get(name), int)]
+        missing = [name for name in _REQUIRED if type(config.get(name)) is not int]
         if missing:
             raise BadCheckpoint(f"{directory}/config.json: {', '.join(missing)} missing or not a whole number")
         both = {**config, **generation}
@@ -65,8 +65,14 @@ class WhisperConfig:
 
 def _alignment_heads(generation: dict[str, Any], config: dict[str, Any]) -> tuple[tuple[int, int], ...]:
     """As given, else every head of the upper half of the decoder, as openai/whisper does for unknown models."""
+    layers, heads = config["decoder_layers"], config["decoder_attention_heads"]
+    there = [(layer, head) for layer in range(layers) for head in range(heads)]
     given = generation.get("alignment_heads")
-    if given:
-        return tuple((int(layer), int(head)) for layer, head in given)
-    layers = config["decoder_layers"]
-    return tuple((i, h) for i in range(layers // 2, layers) for h in range(config["decoder_attention_heads"]))
+    if not given:
+        return tuple(each for each in there if each[0] >= layers // 2)
+    found = tuple(each for each in there if list(each) in given) if isinstance(given, list) else ()
+    if len(found) != len(given):
+        raise BadCheckpoint(
+            f"generation_config.json: alignment_heads is {given}, expected [layer, head] pairs of {layers} x {heads}"
+        )
+    return found

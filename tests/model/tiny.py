@@ -35,6 +35,7 @@ def write(directory: Path, tokenizer: Path, **changes: Any) -> Path:
     torch.manual_seed(7)
     config = WhisperConfig(**{**SIZES, "init_std": 0.15, **changes}, suppress_tokens=None, begin_suppress_tokens=None)
     model = WhisperForConditionalGeneration(config)
+    model.model.decoder.embed_positions.weight.data *= 8  # else it says one token for ever, as its embeddings are tied
     model.generation_config.alignment_heads = HEADS
     model.save_pretrained(directory)
     shutil.copy(tokenizer, directory)
