@@ -7,7 +7,7 @@ from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
 from model.interfaces import SAMPLE_RATE, Samples
-from model.lengths import FFT_SAMPLES, FRAME_SAMPLES, HOP_SAMPLES
+from model.lengths import FFT_SAMPLES, HOP_SAMPLES, WINDOW_FRAMES
 
 _HALF = FFT_SAMPLES // 2
 _LOWEST = 1e-10  # power floor
@@ -56,8 +56,11 @@ class MelWindow:
         """
         ended = torch.cat([self._frames, self._ending()], 1)[:, : 2 * frames]
         levelled = (ended - loudest).clamp_min(-_RANGE) + target
-        silence = silent_value(target)
-        return torch.nn.functional.pad((levelled + 4) / 4, (0, 2 * frames + 1 - levelled.shape[1]), value=silence)
+        missing = 2 * frames + 1 - levelled.shape[1]
+        found = torch.nn.functional.pad((levelled + 4) / 4, (0, missing), value=silent_value(target))
+        if frames == WINDOW_FRAMES:
+            found[:, -1] = 0.0  # past the window the convolutions saw zeros in training
+        return found
 
     def loudest(self) -> float:
         """The loudest cell so far, log10 of power."""
@@ -91,6 +94,3 @@ class MelWindow:
 def silent_value(loudest: float) -> float:
     """What silence looks like after normalisation."""
     return (loudest - _RANGE + 4) / 4
-
-
-__all__ = ["FRAME_SAMPLES", "MelWindow", "mel_filters", "silent_value"]

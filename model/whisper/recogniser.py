@@ -35,6 +35,7 @@ class WhisperOptions:
     lanes: int = 2  # threads that share a batch
     loudest: float = 1.0  # log10 power that the loudest cell is moved to
     least_loudest: float = -1.5  # quieter windows are not amplified as if they were speech
+    inaudible: float = -6.0  # a window whose loudest cell is below this holds nothing: some 60 dB under quiet speech
     level_step: float = 0.5  # decades that the loudest cell may rise before the window is encoded anew
     encoder_tail_stride: int = 4
     decoder_tail_stride: int = 2
@@ -71,6 +72,7 @@ class Stream:
     frozen: int = 0  # frames whose keys and values are kept
     level: float = -math.inf  # loudest cell when they were computed
     frames: int = 0  # in the caches
+    is_audible: bool = True
 
 
 class WhisperRecogniser:
@@ -195,7 +197,9 @@ class WhisperRecogniser:
 
     def _job(self, stream: Stream, *, whole: bool) -> EncoderJob:
         o = self.options
-        loudest = max(stream.mel.loudest(), o.least_loudest)
+        loudest = stream.mel.loudest()
+        stream.is_audible = loudest > o.inaudible
+        loudest = max(loudest, o.least_loudest)
         if whole or loudest > stream.level + o.level_step:
             stream.frozen, stream.level = 0, loudest
         frames = covering_frames(stream.mel.samples + (o.final_zeros if whole else o.partial_zeros))
@@ -252,7 +256,7 @@ class WhisperRecogniser:
 
     def _hypothesis(self, request: StepRequest, stream: Stream, row: Row) -> Hypothesis:
         whole = request.whole_window or request.is_final
-        words = () if self._is_silent(request, row) else self._words(request, stream, row)
+        words = () if self._is_silent(request, stream, row) else self._words(request, stream, row)
         stream.draft = [token for word in words for token in word.tokens]
         end = stream.start + stream.mel.samples
         confidence = self._language_confidence(stream, row)
@@ -268,10 +272,10 @@ class WhisperRecogniser:
             row.is_cut,
         )
 
-    def _is_silent(self, request: StepRequest, row: Row) -> bool:
+    def _is_silent(self, request: StepRequest, stream: Stream, row: Row) -> bool:
         if request.stable or row.start_logits is None:
             return False
-        if not row.tokens:
+        if not (row.tokens and stream.is_audible):
             return True
         silent = float(row.start_logits.softmax(0)[self.tokenizer.no_speech])
         mean = (sum(row.log_probabilities) + row.end_log_probability) / (len(row.tokens) + 1)
