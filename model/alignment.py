@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _MEDIAN_FRAMES = 7
+_EXCHANGES = (*((0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6)), *((2, 3), (3, 6), (4, 5), (1, 4), (1, 3), (3, 4)))
 
 
 def token_frames(scores: Tensor) -> NDArray[np.int64]:
@@ -22,18 +23,27 @@ def token_frames(scores: Tensor) -> NDArray[np.int64]:
 
 
 def _relevance(scores: Tensor) -> Tensor:
-    attention = scores.softmax(-1)
-    if attention.shape[1] > 1:
-        deviation, mean = torch.std_mean(attention, dim=1, keepdim=True, correction=0)
-        attention = (attention - mean) / deviation.clamp_min(1e-8)
-    return _median(attention).mean(0)
+    """Head by head: a long text's attention fits a core's cache so, and all heads' together do not."""
+    found = torch.zeros(scores.shape[1:])
+    for head in scores:
+        attention = head.softmax(-1)
+        if len(attention) > 1:
+            deviation, mean = torch.std_mean(attention, dim=0, keepdim=True, correction=0)
+            attention = (attention - mean) / deviation.clamp_min(1e-8)
+        found += _median(attention)
+    return found / len(scores)
 
 
 def _median(x: Tensor) -> Tensor:
+    """Running median of seven frames by a network of exchanges (Devillard 1998), tens of times as fast as sorting each seven."""
     half = _MEDIAN_FRAMES // 2
     if x.shape[-1] <= half:
         return x
-    return torch.nn.functional.pad(x, (half, half), mode="reflect").unfold(-1, _MEDIAN_FRAMES, 1).median(-1).values
+    padded, frames = torch.nn.functional.pad(x[None], (half, half), mode="reflect")[0], x.shape[-1]
+    each = [padded[..., i : i + frames] for i in range(_MEDIAN_FRAMES)]
+    for i, j in _EXCHANGES:
+        each[i], each[j] = torch.minimum(each[i], each[j]), torch.maximum(each[i], each[j])
+    return each[half]
 
 
 def first_frames(cost: NDArray[np.float32]) -> NDArray[np.int64]:

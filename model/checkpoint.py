@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import safe_open
-from torch import Tensor
+
+if TYPE_CHECKING:  # importing torch takes seconds, which a wrong argument should not
+    from torch import Tensor
 
 _ONE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -78,4 +79,4 @@ def check(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]
 
 def in_float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copies in float32, out of the mapped file."""
-    return {name: tensor.to(torch.float32) for name, tensor in tensors.items()}
+    return {name: tensor.float() for name, tensor in tensors.items()}

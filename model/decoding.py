@@ -7,7 +7,7 @@ The result is that of decoding from scratch (speculative decoding: Leviathan et 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +17,8 @@ from torch import Tensor
 from model.kv_cache import FrameCache, SelfCache
 from model.sampling import GreedyChoice, loop_start, lost_track
 from model.whisper.decoder import DecoderJob
+
+_ROWS = 32
 
 
 class DecoderStack(Protocol):
@@ -96,18 +98,24 @@ def decode(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> No
 def verify(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
     """One pass over prompt, forced tokens and draft of every row; accepts what greedy choice agrees with and one token more."""
     hidden, scores = model([row.job(row.prompt + row.forced + row.draft, 0) for row in rows])
-    wanted = [torch.cat([h[r.start_index : r.start_index + 1], h[r.given - 1 :]]) for r, h in zip(rows, hidden, strict=True)]
-    logits = model.vocabulary(torch.cat(wanted)).split([len(w) for w in wanted])
-    for row, each in zip(rows, logits, strict=True):
-        row.start_logits = each[0].clone()
-    free = torch.cat([each[1:] for each in logits])
-    chosen = iter(zip(*choose(free, [f for row in rows for f in _first_flags(row)]), strict=True))
+    starts = model.vocabulary(torch.cat([h[r.start_index : r.start_index + 1] for r, h in zip(rows, hidden, strict=True)]))
+    for row, logits in zip(rows, starts, strict=True):
+        row.start_logits = logits
+    free = torch.cat([h[r.given - 1 :] for r, h in zip(rows, hidden, strict=True)])
+    chosen = _chosen(model, choose, free, [flag for row in rows for flag in _first_flags(row)])
     for row, score in zip(rows, scores, strict=True):
         row.scores = [score[:, len(row.prompt) - 1 : row.given]]
         attended = most_attended(score[:, len(row.prompt) - 1 :], row.heard)
         row.attended = attended[: len(row.forced)]
         for index, frame in enumerate(attended[len(row.forced) :]):
             _accept(row, index, *next(chosen), frame, score)
+
+
+def _chosen(model: DecoderStack, choose: GreedyChoice, hidden: Tensor, is_first: Sequence[bool]) -> Iterator[tuple[int, float]]:
+    """Tokens and log-probabilities, some rows at a time: the logits of a long draft are tens of megabytes."""
+    for start in range(0, len(hidden), _ROWS):
+        tokens, log_probabilities = choose(model.vocabulary(hidden[start : start + _ROWS]), is_first[start : start + _ROWS])
+        yield from zip(tokens, log_probabilities, strict=True)
 
 
 def _first_flags(row: Row) -> list[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,7 +49,7 @@ class Decoder:
         self.positions = weights["decoder.embed_positions.weight"]
         self.layers = [DecoderLayer(weights, name, precision) for name in names]
         self.norm = Norm(weights, "decoder.layer_norm")
-        self.cross_kv = fused(weights, [f"{n}.encoder_attn.{p}_proj" for n in names for p in "kv"], precision)
+        self.cross_kv = [fused(weights, [f"{n}.encoder_attn.{p}_proj" for p in "kv"], precision) for n in names]
         self.vocabulary = fused(weights, ["decoder.embed_tokens"], precision)
         self.alignment_heads: dict[int, list[int]] = {}
         for layer, head in config.alignment_heads:
@@ -57,12 +57,16 @@ class Decoder:
 
     def project(self, states: Tensor) -> Tensor:
         """Encoder states [n, D] -> cross-attention keys and values [layers, 2, H, n, d]."""
-        n = states.shape[0]
-        return self.cross_kv(states).view(n, len(self.layers), 2, self.heads, self.width).permute(1, 2, 3, 0, 4)
+        return torch.stack([torch.stack(each) for each in self._projected(states)])
+
+    def _projected(self, states: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        for layer in self.cross_kv:
+            k, v = layer(states).chunk(2, 1)
+            yield by_head(k, self.heads), by_head(v, self.heads)
 
     def remember(self, cache: FrameCache, first: int, states: Tensor) -> None:
         """Store the cross-attention keys and values of states [n, D] of frames from `first`."""
-        for layer, (k, v) in enumerate(self.project(states)):
+        for layer, (k, v) in enumerate(self._projected(states)):
             cache.write(layer, first, k, v)
 
     def __call__(self, jobs: Sequence[DecoderJob]) -> tuple[list[Tensor], list[Tensor]]:

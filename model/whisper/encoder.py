@@ -31,6 +31,9 @@ class EncoderJob:
     frames: int
 
 
+_ROWS = 256
+
+
 class Norm:
     """Layer normalisation over the last dimension."""
 
@@ -58,8 +61,8 @@ class FeedForward:
         self.narrow = fused(weights, [f"{name}.fc2"], precision)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """float32[N, D] -> float32[N, D], to be added to x."""
-        return self.narrow(F.gelu(self.widen(self.norm(x))))
+        """float32[N, D] -> float32[N, D], to be added to x; some rows at a time, so that what is widened stays in the cache."""
+        return torch.cat([self.narrow(F.gelu(self.widen(self.norm(rows)))) for rows in x.split(_ROWS)])
 
 
 class EncoderLayer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -109,10 +110,15 @@ class WhisperRecogniser:
         return own, SilentTail(self._decoder.project(states), self.options.decoder_tail_stride)
 
     def warm_up(self) -> None:
-        """One utterance of noise through each kind of pass."""
-        noise = (torch.randn(32_000) * 0.05).numpy()
-        for revision, whole in enumerate((False, False, True)):
-            self.step([StepRequest(UtteranceId("warm-up", 0), revision, revision * 32_000, noise, whole, whole, 0.0)])
+        """Noise through each kind of pass, up to the longest window, in the two streams that one session can need.
+
+        That is also what makes the memory of these streams resident now and not in the middle of a talk.
+        """
+        noise = (torch.randn(self.max_window) * 0.05).numpy()
+        ends = (0, 32_000, len(noise), len(noise))
+        streams = [UtteranceId("warm-up", number) for number in range(2)]
+        for i, (start, end) in enumerate(pairwise(ends)):
+            self.step([StepRequest(u, i, start, noise[start:end], start == end, start == end, 0.0) for u in streams])
 
     def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
         """Answer each request, in order."""

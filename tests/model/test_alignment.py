@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.alignment import first_frames, token_frames
+from model.alignment import _median, first_frames, token_frames
 
 
 def cheapest(cost: np.ndarray) -> float:
@@ -71,3 +71,14 @@ def test_few_tokens_and_few_frames(shape):
     starts = token_frames(torch.zeros(shape))
     assert starts.shape == (shape[1],)
     assert np.all((starts >= 0) & (starts <= max(0, shape[2] - 1)))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(0, 99))
+def test_the_running_median_is_the_median_of_seven(frames, seed):
+    x = torch.randn(3, frames, generator=torch.Generator().manual_seed(seed)).round(decimals=1)  # some values are equal
+    if frames <= 3:
+        assert torch.equal(_median(x), x)
+        return
+    sevens = torch.nn.functional.pad(x, (3, 3), mode="reflect").unfold(-1, 7, 1)
+    assert torch.equal(_median(x), sevens.median(-1).values)
