@@ -16,6 +16,10 @@ class SelfCache:
     def __init__(self, layers: int, heads: int, positions: int, width: int) -> None:
         self._kv = torch.empty(layers, 2, heads, positions, width)
 
+    def clear(self) -> None:
+        """All positions zero."""
+        self._kv.zero_()
+
     def write(self, layer: int, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store [H, n, d] from position `start`; returns all keys and values up to there."""
         end = start + k.shape[1]
@@ -51,6 +55,10 @@ class FrameCache:
         self._tail = tail
         self._kv = torch.empty(layers, two, heads, tail.size + WINDOW_FRAMES, width)
         self._kv[:, :, :, : tail.size] = tail.kv
+
+    def clear(self) -> None:
+        """All frames zero; the silent tail stays."""
+        self._kv[:, :, :, self._tail.size :] = 0.0
 
     def write(self, layer: int, first: int, k: Tensor, v: Tensor) -> None:
         """Store [H, n, d] for frames from `first`."""

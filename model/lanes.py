@@ -37,7 +37,7 @@ def shares(loads: Sequence[float], count: int) -> list[list[int]]:
     found: list[list[int]] = [[] for _ in range(count)]
     sums = [0.0] * count
     for index in sorted(range(len(loads)), key=lambda i: -loads[i]):
-        lightest = sums.index(min(sums))
+        lightest = min(range(count), key=lambda i: (sums[i], len(found[i])))
         found[lightest].append(index)
         sums[lightest] += loads[index]
     return [sorted(share) for share in found if share]

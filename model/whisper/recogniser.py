@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -58,6 +57,11 @@ class Slot:
     cross: FrameCache
     decoder: SelfCache
 
+    def reside(self) -> None:
+        """Have the memory now, not bit by bit as the talk goes on."""
+        for cache in (self.encoder, self.cross, self.decoder):
+            cache.clear()
+
 
 @dataclass(slots=True)
 class Stream:
@@ -109,16 +113,15 @@ class WhisperRecogniser:
         own = SilentTail(kv, self.options.encoder_tail_stride)
         return own, SilentTail(self._decoder.project(states), self.options.decoder_tail_stride)
 
+    @torch.inference_mode()
     def warm_up(self) -> None:
-        """Noise through each kind of pass, up to the longest window, in the two streams that one session can need.
-
-        That is also what makes the memory of these streams resident now and not in the middle of a talk.
-        """
+        """Noise through each kind of pass, up to the longest window; memory of the two streams that a session can need."""
         noise = (torch.randn(self.max_window) * 0.05).numpy()
-        ends = (0, 32_000, len(noise), len(noise))
-        streams = [UtteranceId("warm-up", number) for number in range(2)]
-        for i, (start, end) in enumerate(pairwise(ends)):
-            self.step([StepRequest(u, i, start, noise[start:end], start == end, start == end, 0.0) for u in streams])
+        one, two = (UtteranceId("warm-up", number) for number in range(2))
+        self.step([StepRequest(u, 0, 0, noise[:32_000], False, False, 0.0) for u in (one, two)])
+        self.step([StepRequest(u, 1, 32_000, rest, True, True, 0.0) for u, rest in ((one, noise[32_000:]), (two, noise[:0]))])
+        for slot in self._free:
+            slot.reside()
 
     def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
         """Answer each request, in order."""
