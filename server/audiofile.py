@@ -31,9 +31,19 @@ def blocks(path: Path) -> Iterator[Samples]:
     """A file in blocks of about a second, float32[n] at 16 kHz, channels averaged. Raises BadFile."""
     with _open(path) as file:
         resampler = Resampler(file.samplerate)
-        for block in file.blocks(file.samplerate * _BLOCK_S, dtype="float32", always_2d=True):
+        while len(block := _read(file, path)):
             yield resampler.process(np.ascontiguousarray(block.mean(1, dtype=np.float32)))
         yield resampler.flush()
+
+
+def _read(file: soundfile.SoundFile, path: Path) -> Samples:
+    """The next block, float32[n, channels]."""
+    at_s = file.tell() / file.samplerate
+    try:
+        block: Samples = file.read(file.samplerate * _BLOCK_S, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise BadFile(f"{path}: damaged, cannot be read from {at_s:.1f} s on ({error.error_string.strip()})") from None
+    return block
 
 
 def _open(path: Path) -> soundfile.SoundFile:

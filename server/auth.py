@@ -74,7 +74,7 @@ class Gate:
 
     def _check_host(self, host: str) -> None:
         """Against DNS rebinding: a page of another site that resolves its name to this address."""
-        name = (urlsplit(f"//{host}").hostname or "").lower()
+        name = _name(f"//{host}")
         if not (self._any_host or is_loopback(name) or name in self._hosts):
             raise Refused(403, "host_not_allowed", f"host {name!r} is not allowed; add it with --allow-host")
 
@@ -82,9 +82,8 @@ class Gate:
         """Browsers send the page's origin and let any page connect anywhere; other programs send none."""
         if origin is None:
             return
-        page = urlsplit(origin)
-        same = page.netloc.lower() == host.lower()
-        local = is_loopback(page.hostname or "") and is_loopback(urlsplit(f"//{host}").hostname or "")
+        same = origin.partition("://")[2].lower() == host.lower() != ""
+        local = is_loopback(_name(origin)) and is_loopback(_name(f"//{host}"))
         if not (same or local or origin.rstrip("/").lower() in self._origins):
             raise Refused(403, "origin_not_allowed", f"origin {origin!r} is not allowed; add it with --allow-origin")
 
@@ -92,6 +91,14 @@ class Gate:
         """Every pair is compared, each in constant time."""
         matches = [hmac.compare_digest(key, given.encode()) for given in offered for key in self._keys]
         return any(matches)
+
+
+def _name(url: str) -> str:
+    """The host name in a URL; empty if there is none or it is no URL."""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
 
 
 def _offered(connection: HTTPConnection) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -99,18 +100,13 @@ def _serve(options: argparse.Namespace, console: Console) -> int:
     from server.loading import load as load_model
     from server.run import listen, run
 
-    listener = listen(config.host, config.port)
-    host, port = listener.getsockname()[:2]
-    service = Service(config, load_model(config, console), keys)
-    scheme = "wss" if config.tls_cert else "ws"
-    logs.info("settings", **described(config))
-    logs.info(
-        "listening",
-        url=f"{scheme}://{host}:{port}/v1/stream",
-        model=service.engine.recogniser.name,
-        sessions=service.admission.capacity,
-    )
-    run(service, listener)
+    with listen(config.host, config.port) as listener:
+        host, port = listener.getsockname()[:2]
+        service = Service(config, load_model(config, console), keys)
+        url = f"{'wss' if config.tls_cert else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}/v1/stream"
+        logs.info("settings", **described(config))
+        logs.info("listening", url=url, model=service.engine.recogniser.name, sessions=service.admission.capacity)
+        run(service, listener)
     return 0
 
 
@@ -133,13 +129,23 @@ def _add_stream(command: argparse.ArgumentParser) -> None:
         "--api-key", default=os.environ.get("STENOLINE_API_KEY", ""), metavar="KEY", help="API key (default: STENOLINE_API_KEY)"
     )
     command.add_argument("--language", default="", help="ISO 639-1 code (default: found from the audio)")
-    command.add_argument("--speed", type=float, default=1.0, help="times the pace of speech (default: 1)")
+    command.add_argument("--speed", default="1", help="times the pace of speech (default: 1)")
 
 
 def _stream(options: argparse.Namespace, console: Console) -> int:
     from server.stream import stream_file
 
-    return stream_file(options.file, options.url, options.api_key, options.language, options.speed)
+    return stream_file(options.file, options.url, options.api_key, options.language, _speed(options.speed))
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed <= 1_000:
+        raise BadSetting(f"speed is {text!r}, expected a number above 0, at most 1,000")
+    return speed
 
 
 def _devices(options: argparse.Namespace, console: Console) -> int:

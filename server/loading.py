@@ -15,7 +15,7 @@ from server.config import Config
 def prepare(model: str, console: Console) -> Path:
     """The model's directory; a bar shows the first preparation of the embedded one."""
     columns = (TextColumn("preparing {task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(model, total=None, visible=False)
         return resolve(model, progress=lambda done, total: progress.update(task, completed=done, total=total, visible=True))
 

@@ -12,6 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from server import logs
 from server.app import Service, build_app
+from server.config import BadSetting
 
 _FRAME_BOUND = 16  # times the message size: beyond it the socket is closed, below it the session gets an error
 
@@ -86,12 +87,15 @@ def uvicorn_config(service: Service) -> uvicorn.Config:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, so that the port is known (and known to be free) before anything else is done."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(128)
+    """A listening socket, so that the port is known (and known to be free) before anything else is done. Raises BadSetting."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise BadSetting(f"cannot listen on host {host}, port {port}: {error.strerror}; name others with --host, --port") from None
     return listener
 
 

@@ -44,7 +44,7 @@ def transcribe_files(config: Config, files: Sequence[Path], form: str, output: P
 
 def _with_progress(recogniser: Recogniser, config: Config, path: Path, console: Console) -> Finals:
     total = duration_s(path)
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(path.name, total=total)
         return transcribe(recogniser, config, path, lambda done: progress.update(task, completed=done))
 
