@@ -201,3 +201,37 @@ def test_backlog_is_what_waits_for_the_recogniser():
     quiet = Driven(partials=False)
     quiet.hear(voiced_ms=10_000)
     assert quiet.planner.backlog == 0 and quiet.planner.uncovered == 160_000
+
+
+def test_partials_are_as_far_apart_as_the_device_asks():
+    driven = Driven()
+    driven.hear(voiced_ms=1_000)
+    driven.answer()
+    driven.planner.next_request(1.0, (), 1_500)
+    asked = []
+    for i in range(200):
+        driven.planner.hear(Went(np.full(FRAME, i, np.float32), 0, START + (50 + i) * FRAME))
+        if request := driven.planner.next_request(1.0, (), 1_500):
+            asked.append(ms(request))
+            driven.answer(request)
+    assert asked[0] >= 1_500 and asked[1] == 1_500
+
+
+@pytest.mark.parametrize("interval_ms", [0, 1_500, 100_000])
+def test_an_end_is_asked_for_whatever_the_interval(interval_ms: int):
+    driven = Driven()
+    driven.hear(voiced_ms=1_000)
+    driven.answer()
+    driven.planner.is_ended = True
+    request = driven.planner.next_request(1.0, (), interval_ms)
+    assert request is not None and request.is_final
+
+
+def test_audio_that_only_waits_for_the_interval_is_no_backlog():
+    driven = Driven()
+    driven.hear(voiced_ms=1_000)
+    driven.answer()
+    for i in range(60):
+        driven.planner.hear(Went(np.full(FRAME, i, np.float32), 0, START + (50 + i) * FRAME))
+        driven.planner.next_request(1.0, (), 2_000)
+    assert driven.planner.uncovered > 0 and driven.planner.backlog == 0

@@ -152,3 +152,34 @@ def take(made: Scheduler, out: dict[str, tuple[int, int]]) -> None:
         assert each.start == end
         out[each.utterance.session] = (end + len(each.samples), each.revision)
     made.complete(batch, now=0.0)
+
+
+def served(seconds_each: float, sessions: int, *, rounds: int = 60) -> Scheduler:
+    """Sessions that ask for one partial a round, each of which takes the device so long."""
+    made, now = Scheduler(), 0.0
+    for number in range(rounds):
+        for i in range(sessions):
+            made.submit(request(str(i), revision=number, start=number * 6_400), now=now)
+        while (batch := made.schedule(now=now)).requests:
+            now += seconds_each * len(batch.requests)
+            made.complete(batch, now=now)
+    return made
+
+
+def test_partials_are_as_far_apart_as_the_device_can_keep_up_with():
+    assert Scheduler().partial_interval_ms == 0
+    share = SchedulerConfig().partial_share
+    for sessions in (1, 4, 8):
+        assert abs(served(0.05, sessions).partial_interval_ms - sessions * 50 / share) < 0.1 * sessions * 50 / share
+
+
+def test_they_are_never_further_apart_than_the_most():
+    assert served(1.0, 8).partial_interval_ms == SchedulerConfig().most_interval_ms
+
+
+def test_sessions_that_have_gone_do_not_count():
+    made = served(0.05, 8)
+    before = made.partial_interval_ms
+    for i in range(4):
+        made.cancel(str(i))
+    assert abs(made.partial_interval_ms - before / 2) <= 1
