@@ -24,14 +24,14 @@ from server.auth import read_keys
 from server.config import PREFIX, BadSetting, Config, described, load
 
 _MODEL_OPTIONS = ("model", "device", "precision", "threads", "language")
-_M_ARENA_MAX = -8  # malloc.h
+_MALLOC = {-8: 1, -3: 1 << 25, -1: 1 << 30}  # malloc.h: M_ARENA_MAX, M_MMAP_THRESHOLD (its most), M_TRIM_THRESHOLD
 _FORMATS = ("txt", "json", "srt", "vtt")
 _FAULTS = (BadSetting, UnknownModel, BadCheckpoint, EmbeddedModelError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exits with 2 for bad arguments or settings, 1 for a failure, 0 otherwise."""
-    _share_heap()
+    _keep_heap()
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     try:
@@ -44,14 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _share_heap() -> None:
-    """One heap for all threads; must come before there are any.
+def _keep_heap() -> None:
+    """One heap for all threads, which is never given back in part; must come before there are any threads.
 
-    glibc gives each thread a heap of its own and keeps there what was freed: hundreds of MB, growing with the longest window.
-    Another C library knows no such setting and is left alone.
+    A step allocates and frees some hundred MB of tensors. glibc would give each thread a heap of its own, and trim and regrow them
+    around what lives on: memory would creep up for as long as windows of new lengths come. Other C libraries are left alone.
     """
     with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        set_option = ctypes.CDLL(None).mallopt
+        for option, value in _MALLOC.items():
+            set_option(option, value)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from model.interfaces import Hypothesis, SampleIndex, Word
 from streaming.timeline import samples
 
 STABLE_MARGIN_MS = 800
-LEAST_CONFIDENCE = 0.5  # of a stable word: a final should be free to correct a doubtful one
+LEAST_CONFIDENCE = 0.7  # of a stable word: a final should be free to correct a doubtful one
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from model.sampling import GreedyChoice, calibrated, word_probability
 from model.whisper.configuration import WhisperConfig
 from model.whisper.decoder import Decoder
 from model.whisper.encoder import Encoder, EncoderJob
-from model.whisper.tokenizer import WhisperTokenizer
+from model.whisper.tokenizer import UNSPACED, WhisperTokenizer
 from model.whisper.weights import load_weights
 
 
@@ -44,7 +44,8 @@ class WhisperOptions:
     final_zeros: int = 4800
     prompt_tokens: int = 64
     tokens_per_second: float = 8.0
-    confidence: tuple[float, float] = (1.0, 0.0)  # slope and offset of the calibration
+    confidence: tuple[float, float] = (0.85, 0.95)  # slope and offset of the calibration, fitted to the embedded model
+    character_confidence: tuple[float, float] = (0.5, 0.2)  # the same where a word is a character
     silent_probability: float = 0.5  # of the no-speech token: at least this, and
     silent_doubt: float = 1.2  # this much of it together with half the doubt (mean -log p) of the text, means silence
 
@@ -299,15 +300,16 @@ class WhisperRecogniser:
 
     def _words(self, request: StepRequest, stream: Stream, row: Row) -> tuple[Word, ...]:
         """The stable words as they are, then the free tokens as words with their times."""
-        times = self._times(stream, row)
+        times, language = self._times(stream, row), stream.language or "en"
+        calibration = self.options.character_confidence if language in UNSPACED else self.options.confidence
         words, position = list(request.stable), 0
-        for text, tokens in self.tokenizer.split_words(row.tokens, stream.language or "en"):
+        for text, tokens in self.tokenizer.split_words(row.tokens, language):
             chosen = row.log_probabilities[position : position + len(tokens)]
             first = len(row.forced) + position
             position += len(tokens)
             start, end = times[first], times[first + len(tokens)]
             start = max(start, words[-1].end if words else stream.start)
-            confidence = calibrated(word_probability(chosen), *self.options.confidence)
+            confidence = calibrated(word_probability(chosen), *calibration)
             words.append(Word(text, start, max(start, end), confidence, tuple(tokens)))
         return tuple(words)
 

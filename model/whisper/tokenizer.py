@@ -11,7 +11,7 @@ from model.checkpoint import BadCheckpoint
 
 Pieces = list[tuple[str, list[int]]]
 
-_UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}
+UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}
 _BEFORE = "\"'“¿([{-「『（《"  # attach to the word that follows
 _AFTER = "\"'.。,，!！?？:：”)]}、」』）》;；…%"  # attach to the word that came
 _BROKEN = "�"
@@ -80,7 +80,7 @@ class WhisperTokenizer:
         opening marks join the word after, closing marks the word before.
         """
         characters = self._characters(ids)
-        words = characters if language in _UNSPACED else _by_space(characters)
+        words = characters if language in UNSPACED else _by_space(characters)
         return _attach(words)
 
     def _characters(self, ids: Sequence[int]) -> Pieces:
