@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from model.attention import attend, by_head
 from model.kv_cache import FrameCache
-from model.linear import Linear, linear
+from model.linear import FloatLinear, Linear, linear
 from model.whisper.configuration import WhisperConfig
 
 Weights = Mapping[str, Tensor]
@@ -82,6 +82,23 @@ class EncoderLayer:
         return q, k, v
 
 
+class Convolution:
+    """Over three rows at a time, then GELU.
+
+    As a matrix product and in blocks, since torch's convolution and GELU keep some memory for every length they have ever seen.
+    """
+
+    def __init__(self, weights: Weights, name: str, stride: int) -> None:
+        weight = weights[f"{name}.weight"]
+        self.inputs, self._width = weight.shape[1:]
+        self._stride, self._linear = stride, FloatLinear(weight.flatten(1), weights[f"{name}.bias"])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """float32[n, in] -> float32[(n - 3) // stride + 1, out]."""
+        y = self._linear(x.unfold(0, self._width, self._stride).flatten(1))
+        return torch.cat([F.gelu(rows) for rows in y.split(_ROWS)])
+
+
 class Encoder:
     """The stack; holds weights only, all state is in the jobs' caches."""
 
@@ -89,8 +106,7 @@ class Encoder:
         self.heads = config.encoder_attention_heads
         self.width = config.d_model // self.heads
         self.positions = weights["encoder.embed_positions.weight"]
-        self.conv1 = weights["encoder.conv1.weight"], weights["encoder.conv1.bias"]
-        self.conv2 = weights["encoder.conv2.weight"], weights["encoder.conv2.bias"]
+        self.conv1, self.conv2 = Convolution(weights, "encoder.conv1", 1), Convolution(weights, "encoder.conv2", 2)
         self.layers = [EncoderLayer(weights, f"encoder.layers.{i}", self.heads, precision) for i in range(config.encoder_layers)]
         self.norm = Norm(weights, "encoder.layer_norm")
 
@@ -99,16 +115,16 @@ class Encoder:
 
         Frame i needs mel 2i - 2 to 2i + 2; before the window both convolutions see zeros, as in training.
         """
+        heard = mel.T[: 2 * frames + 1]
         if first:
-            x = F.gelu(F.conv1d(mel[None, :, 2 * first - 2 : 2 * frames + 1], *self.conv1))
+            x = self.conv1(heard[2 * first - 2 :])
         else:
-            x = F.pad(F.gelu(F.conv1d(F.pad(mel[None, :, : 2 * frames + 1], (1, 0)), *self.conv1)), (1, 0))
-        x = F.gelu(F.conv1d(x, *self.conv2, stride=2))
-        return x[0].T + self.positions[first:frames]
+            x = F.pad(self.conv1(F.pad(heard, (0, 0, 1, 0))), (0, 0, 1, 0))
+        return self.conv2(x) + self.positions[first:frames]
 
     def silence(self, value: float) -> tuple[Tensor, Tensor]:
         """Keys and values float32[layers, 2, H, 1500, d] and states [1500, D] of 30 s of features `value`."""
-        mel = torch.full((self.conv1[0].shape[1], 2 * len(self.positions)), value)
+        mel = torch.full((self.conv1.inputs, 2 * len(self.positions)), value)
         x = self.stem(F.pad(mel, (0, 1)), 0, len(self.positions))
         kept = []
         for layer in self.layers:
