@@ -120,4 +120,4 @@ def _words(stream: _Stream, is_whole: bool) -> Iterator[Word]:
 def _word(heard: Samples, start: SampleIndex, end: SampleIndex) -> Word:
     number = zlib.crc32(np.round(heard * 32768).astype("<i4").tobytes())
     text = " " + _VOCABULARY[number % len(_VOCABULARY)] + ("." if number % 11 == 0 else "")
-    return Word(text, start, end, (50 + number % 50) / 100, (number % 1_000,))
+    return Word(text, start, end, (70 + number % 30) / 100, (number % 1_000,))
