@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -114,7 +115,7 @@ def refusal(reason: Refused | TranscriptionError, request_id: str) -> Response:
 
 def capacity(config: Config, recogniser: Recogniser) -> int:
     """Sessions that are admitted; each can have two utterances on the device at once."""
-    wanted = config.max_sessions or _SESSIONS_PER_CORE * (os.cpu_count() or 1)
+    wanted = config.max_sessions or _SESSIONS_PER_CORE * len(os.sched_getaffinity(0))
     return max(1, min(wanted, recogniser.capacity // 2))
 
 
@@ -184,7 +185,7 @@ def _session_limits(config: Config) -> SessionLimits:
 def _page(service: Service) -> str:
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Stenoline</title>
 <style>body{{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}}code{{background:#eee}}</style>
-<h1>Stenoline</h1><p>Live transcription with <b>{service.engine.recogniser.name}</b>:
+<h1>Stenoline</h1><p>Live transcription with <b>{html.escape(service.engine.recogniser.name)}</b>:
 {service.admission.live} of {service.admission.capacity} sessions.</p>
 <ul><li><code>/v1/stream</code> native WebSocket protocol<li><code>/v1/listen</code> Deepgram's live protocol
 <li><a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>, <a href="/metrics">/metrics</a></ul>
