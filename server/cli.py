@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import math
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,19 +17,18 @@ from rich.table import Table
 from model.checkpoint import BadCheckpoint
 from model.embedded import EmbeddedModelError
 from model.registry import UnknownModel
-from server import logs
+from server import heap, logs
 from server.auth import read_keys
 from server.config import PREFIX, BadSetting, Config, described, load
 
 _MODEL_OPTIONS = ("model", "device", "precision", "threads", "language")
-_MALLOC = {-8: 1, -3: 1 << 25, -1: 1 << 30}  # malloc.h: M_ARENA_MAX, M_MMAP_THRESHOLD (its most), M_TRIM_THRESHOLD
 _FORMATS = ("txt", "json", "srt", "vtt")
 _FAULTS = (BadSetting, UnknownModel, BadCheckpoint, EmbeddedModelError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exits with 2 for bad arguments or settings, 1 for a failure, 0 otherwise."""
-    _keep_heap()
+    heap.share()
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     try:
@@ -42,18 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
-
-
-def _keep_heap() -> None:
-    """One heap for all threads, which is never given back in part; must come before there are any threads.
-
-    A step allocates and frees some hundred MB of tensors. glibc would give each thread a heap of its own, and trim and regrow them
-    around what lives on: memory would creep up for as long as windows of new lengths come. Other C libraries are left alone.
-    """
-    with suppress(AttributeError, OSError):
-        set_option = ctypes.CDLL(None).mallopt
-        for option, value in _MALLOC.items():
-            set_option(option, value)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from model.interfaces import Hypothesis, Recogniser, StepRequest, UtteranceId
 from server import logs
+from server.heap import Trimmer
 from server.metrics import Metrics
 from streaming.errors import RecogniserFailed
 from streaming.scheduler import Batch, Scheduler
@@ -33,6 +34,7 @@ class Engine:
         self._wake = threading.Condition()
         self._listeners: dict[str, OnAnswer] = {}
         self._asked_at: dict[UtteranceId, float] = {}
+        self._trimmer = Trimmer()
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,6 +94,12 @@ class Engine:
             if batch.requests:
                 self._post(self._answers(batch))
                 self._scheduler.complete(batch, now=time.monotonic())
+                self._tidy(batch)
+
+    def _tidy(self, batch: Batch) -> None:
+        """After long passes, and when nobody waits."""
+        if batch.requests[0].whole_window and not self._scheduler.depth:
+            self._trimmer.trim(time.monotonic())
 
     def _take_notes(self) -> bool:
         """Wait for something to do; False when it is time to stop."""
