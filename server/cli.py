@@ -17,7 +17,7 @@ from rich.table import Table
 from model.checkpoint import BadCheckpoint
 from model.embedded import EmbeddedModelError
 from model.registry import UnknownModel
-from server import heap, logs
+from server import logs
 from server.auth import read_keys
 from server.config import PREFIX, BadSetting, Config, described, load
 
@@ -28,7 +28,6 @@ _FAULTS = (BadSetting, UnknownModel, BadCheckpoint, EmbeddedModelError, OSError)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exits with 2 for bad arguments or settings, 1 for a failure, 0 otherwise."""
-    heap.share()
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     try:
