@@ -66,7 +66,7 @@ def texts(source: Mapping[str, Any], field: str) -> tuple[str, ...]:
 
 def language(value: object, known: Sequence[str]) -> str | None:
     """A language code that the model knows, without its region; None or "auto": found from the audio."""
-    if value is None or value in ("", "auto", "multi"):
+    if value is None or value in ("", "auto", "multi", "none", "und"):
         return None
     code = str(value).lower().replace("_", "-").split("-")[0]
     if not isinstance(value, str) or (known and code not in known):

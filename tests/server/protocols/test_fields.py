@@ -43,7 +43,18 @@ def test_a_truth_is_no_number_and_a_number_is_no_truth():
 
 @pytest.mark.parametrize(
     ("given", "found"),
-    [("en", "en"), ("EN", "en"), ("en-US", "en"), ("zh_Hans", "zh"), ("auto", None), ("multi", None), ("", None), (None, None)],
+    [
+        ("en", "en"),
+        ("EN", "en"),
+        ("en-US", "en"),
+        ("zh_Hans", "zh"),
+        ("auto", None),
+        ("multi", None),
+        ("none", None),
+        ("und", None),
+        ("", None),
+        (None, None),
+    ],
 )
 def test_languages(given: str | None, found: str | None):
     assert language(given, ("en", "zh")) == found
