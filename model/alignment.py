@@ -15,14 +15,17 @@ _MEDIAN_FRAMES = 7
 _EXCHANGES = (*((0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6)), *((2, 3), (3, 6), (4, 5), (1, 4), (1, 3), (3, 4)))
 
 
-def token_frames(scores: Tensor) -> NDArray[np.int64]:
-    """Scores float32[heads, tokens, frames] before softmax -> the first frame of each token, int64[tokens]."""
+def token_frames(scores: Tensor, *, is_smoothed: bool = True) -> NDArray[np.int64]:
+    """Scores float32[heads, tokens, frames] before softmax -> the first frame of each token, int64[tokens].
+
+    Frames of 20 ms are smoothed; longer ones need not be.
+    """
     if scores.shape[2] == 0:
         return np.zeros(scores.shape[1], np.int64)
-    return first_frames(-_relevance(scores).numpy())
+    return first_frames(-_relevance(scores, is_smoothed).numpy())
 
 
-def _relevance(scores: Tensor) -> Tensor:
+def _relevance(scores: Tensor, is_smoothed: bool) -> Tensor:
     """Head by head: a long text's attention fits a core's cache so, and all heads' together do not."""
     found = torch.zeros(scores.shape[1:])
     for head in scores:
@@ -30,7 +33,7 @@ def _relevance(scores: Tensor) -> Tensor:
         if len(attention) > 1:
             deviation, mean = torch.std_mean(attention, dim=0, keepdim=True, correction=0)
             attention = (attention - mean) / deviation.clamp_min(1e-8)
-        found += _median(attention)
+        found += _median(attention) if is_smoothed else attention
     return found / len(scores)
 
 

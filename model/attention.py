@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,3 +24,46 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
 def by_head(x: Tensor, heads: int) -> Tensor:
     """[n, H * d] -> [H, n, d]."""
     return x.view(x.shape[0], heads, -1).transpose(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Rows of B streams packed one after another, and the same rows as padded queries [B, Q].
+
+    Linear layers see packed rows, so nothing is computed for padding; attention sees padded queries, so it is one call.
+    """
+
+    starts: Sequence[int]
+    sizes: Sequence[int]
+    stream: Tensor  # int64[N]: which of the B
+    position: Tensor  # int64[N]
+    padded: Tensor  # int64[B, Q]: the packed row of each query; a stream's last row fills its padding
+    packed: Tensor  # int64[N]: the place of each row among the B * Q queries
+
+    @classmethod
+    def of(cls, starts: Sequence[int], sizes: Sequence[int], device: torch.device) -> Spans:
+        """`sizes` rows of each stream, at positions from `starts`; every size at least 1."""
+        size, first = np.asarray(sizes, np.int64), np.cumsum([0, *sizes[:-1]], dtype=np.int64)
+        stream = np.repeat(np.arange(len(size)), size)
+        within = np.arange(len(stream)) - first[stream]
+        longest = int(size.max())
+        padded = first[:, None] + np.minimum(np.arange(longest), size[:, None] - 1)
+        each = np.stack([stream, np.asarray(starts, np.int64)[stream] + within, stream * longest + within])
+        on_device = torch.from_numpy(each).to(device, non_blocking=True)
+        return cls(starts, sizes, on_device[0], on_device[1], torch.from_numpy(padded).to(device, non_blocking=True), on_device[2])
+
+
+def attend_padded(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, spans: Spans) -> Tensor:
+    """Queries [N, H, d] over keys and values [B, S, G, d] of their stream -> [N, H * d]; H is a multiple of G.
+
+    `mask` is added to the scores: [B, 1, 1 or H/G * Q, S]. Queries that share keys count as further queries, so that no copy
+    of the keys is made for them (grouped-query attention, Ainslie et al. 2023).
+    """
+    (batch, queries), (_, heads, width), groups = spans.padded.shape, q.shape, k.shape[2]
+    shared = heads // groups
+    rows = q[spans.padded].view(batch, queries, groups, shared, width).permute(0, 2, 3, 1, 4)
+    rows = rows.reshape(batch, groups, shared * queries, width)
+    mask = mask.expand(batch, 1, shared * queries, k.shape[1])
+    out = torch.nn.functional.scaled_dot_product_attention(rows, k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask)
+    out = out.view(batch, groups, shared, queries, width).permute(0, 3, 1, 2, 4)
+    return out.reshape(batch * queries, heads * width)[spans.packed]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
 
 if TYPE_CHECKING:  # importing torch takes seconds, which a wrong argument should not
+    import torch
     from torch import Tensor
 
 _ONE, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -64,14 +65,63 @@ def _indexed(index: Path) -> list[str]:
     return sorted(set(places.values()))
 
 
+class Checkpoint:
+    """Tensors of a directory under other names; mapped while they are copied out, so that no second copy stays in memory."""
+
+    def __init__(self, directory: Path, rename: Callable[[str], str] = str, ignored: Iterable[str] = ()) -> None:
+        """Reads names and shapes only. Raises BadCheckpoint."""
+        self.directory, self.shapes = directory, dict[str, tuple[int, ...]]()
+        self._places: dict[str, tuple[Path, str]] = {}
+        for path, original, shape in _listed(directory):
+            name = rename(original)
+            if name in self._places:
+                raise BadCheckpoint(f"{path}: {original} and {self._places[name][1]} are the same parameter {name}")
+            if name not in ignored:
+                self._places[name], self.shapes[name] = (path, original), shape
+
+    def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises one BadCheckpoint that names every missing, surplus and misshaped tensor."""
+        check_shapes(self.shapes, expected, self.directory)
+
+    def under(self, name: str) -> list[str]:
+        """Names of the tensors of a part, such as a layer."""
+        return [n for n in self.shapes if n.startswith(f"{name}.")]
+
+    def read(self, names: Iterable[str], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+        """Copies on a device in a dtype. The file is let go of afterwards, and with it the pages that were read."""
+        found: dict[str, Tensor] = {}
+        by_file: dict[Path, list[str]] = {}
+        for name in names:
+            by_file.setdefault(self._places[name][0], []).append(name)
+        for path, wanted in by_file.items():
+            with safe_open(path, framework="pt") as file:
+                found.update((n, file.get_tensor(self._places[n][1]).to(device, dtype, copy=True)) for n in wanted)
+        return found
+
+
+def _listed(directory: Path) -> Iterable[tuple[Path, str, tuple[int, ...]]]:
+    for path in _files(directory):
+        try:
+            with safe_open(path, framework="pt") as file:
+                listed = [(path, name, tuple(file.get_slice(name).get_shape())) for name in file.keys()]  # noqa: SIM118
+        except Exception as error:
+            raise BadCheckpoint(f"{path} cannot be read as safetensors: {error}") from error
+        yield from listed
+
+
 def check(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], where: Path) -> None:
     """Raises one BadCheckpoint that names every missing, surplus and misshaped tensor."""
-    faults = [f"missing: {name}" for name in expected if name not in tensors]
-    faults += [f"surplus: {name}" for name in tensors if name not in expected]
+    check_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, expected, where)
+
+
+def check_shapes(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]], where: Path) -> None:
+    """The same for shapes."""
+    faults = [f"missing: {name}" for name in expected if name not in found]
+    faults += [f"surplus: {name}" for name in found if name not in expected]
     faults += [
-        f"misshaped: {name} is {tuple(tensors[name].shape)}, expected {shape}"
+        f"misshaped: {name} is {found[name]}, expected {shape}"
         for name, shape in expected.items()
-        if name in tensors and tuple(tensors[name].shape) != shape
+        if name in found and found[name] != shape
     ]
     if faults:
         raise BadCheckpoint(f"{where}: " + "; ".join(faults))

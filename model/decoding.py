@@ -7,56 +7,70 @@ The result is that of decoding from scratch (speculative decoding: Leviathan et 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
-from model.kv_cache import FrameCache, SelfCache
-from model.sampling import GreedyChoice, loop_start, lost_track
-from model.whisper.decoder import DecoderJob
-
-_ROWS = 32
+from model.sampling import loop_start, lost_track
 
 
-class DecoderStack(Protocol):
-    """What the loop needs of a decoder."""
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Tokens of one row for the device, and what is wanted of them."""
 
-    def __call__(self, jobs: Sequence[DecoderJob]) -> tuple[list[Tensor], list[Tensor]]:
-        """Hidden states [n, D] and alignment scores [heads, n, frames] of each job's tokens."""
+    place: Any  # where the family keeps this row's keys and values
+    tokens: Sequence[int]
+    start: int  # position of tokens[0]
+    heard: int  # units of real audio that a token can look at
+    aligned: int  # the last tokens, whose attention to the audio is wanted
+    wanted: int  # the last tokens, after which the best next one is wanted
+    is_first: bool  # nothing was said before the first wanted token
+    opening: int | None  # the token whose logits are wanted as they are
 
-    def vocabulary(self, hidden: Tensor, /) -> Tensor:
-        """Hidden states [N, D] -> logits [N, V]."""
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The answer to an Ask."""
+
+    tokens: Sequence[int]  # [wanted]
+    log_probabilities: Sequence[float]  # [wanted]
+    attended: Sequence[int]  # [aligned]: unit of the audio that each looked at most
+    scores: Tensor  # [heads, aligned, units] before softmax
+    opening: Tensor | None  # float32[V]
+
+
+class Chooser(Protocol):
+    """A decoder that chooses greedily."""
+
+    def __call__(self, asks: Sequence[Ask]) -> Iterable[Choices]:
+        """Answer each, in order; all in one pass."""
 
 
 @dataclass(slots=True)
 class Row:
     """One stream's decoding: the prompt and forced tokens are given, the draft is verified, the rest is found."""
 
-    self_cache: SelfCache
-    cross_cache: FrameCache
-    frames: int
+    place: Any  # where the family keeps this row's keys and values
     prompt: list[int]
-    start_index: int  # of the start-of-transcript token in the prompt
     forced: list[int]
     draft: list[int]
     limit: int  # most tokens the audio can hold
-    end: int  # the end token's id
+    ends: frozenset[int]  # tokens that end a text
+    heard: int = 0  # units of real audio
+    unit_frames: int = 1  # encoder frames that make a unit
+    start_index: int | None = None  # of the start-of-transcript token in the prompt
+    cached: int = 0  # tokens of the prompt whose keys and values are there already
+    is_guarded: bool = True  # against loops and running on
     tokens: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
     end_log_probability: float = 0.0
     scores: list[Tensor] = field(default_factory=list)  # alignment scores of the rows that predict each token
-    attended: list[int] = field(default_factory=list)  # frame that each forced or free token looked at most
-    heard: int = 0  # frames of real audio
+    attended: list[int] = field(default_factory=list)  # unit that each forced or free token looked at most
     start_logits: Tensor | None = None  # float32[V] at start_index
     is_done: bool = False
     is_cut: bool = False
-
-    def job(self, tokens: Sequence[int], start: int) -> DecoderJob:
-        """These tokens at this position of the row's caches."""
-        return DecoderJob(tokens, start, self.self_cache, self.cross_cache, self.frames)
 
     @property
     def given(self) -> int:
@@ -65,7 +79,7 @@ class Row:
 
     def take(self, token: int, log_probability: float, attended: int) -> None:
         """Accept the next token, then see whether to stop."""
-        if token == self.end:
+        if token in self.ends:
             self.end_log_probability, self.is_done = log_probability, True
             return
         self.tokens.append(token)
@@ -75,8 +89,9 @@ class Row:
 
     def _guard(self) -> None:
         text = self.forced + self.tokens
-        loop = loop_start(text)
-        lost = lost_track(self.attended, self.heard)
+        loop = loop_start(text) if self.is_guarded else None
+        frames = [unit * self.unit_frames for unit in self.attended]
+        lost = lost_track(frames, self.heard * self.unit_frames) if self.is_guarded else None
         if loop is not None:
             self._cut(max(0, loop - len(self.forced)))
         elif lost is not None:
@@ -89,63 +104,54 @@ class Row:
         self.is_done = self.is_cut = True
 
 
-def decode(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
+def decode(choose: Chooser, rows: Sequence[Row]) -> None:
     """Run every row to its end; rows leave the batch as they finish."""
-    verify(model, choose, rows)
-    finish(model, choose, rows)
+    verify(choose, rows)
+    finish(choose, rows)
 
 
-def verify(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
+def verify(choose: Chooser, rows: Sequence[Row]) -> None:
     """One pass over prompt, forced tokens and draft of every row; accepts what greedy choice agrees with and one token more."""
-    hidden, scores = model([row.job(row.prompt + row.forced + row.draft, 0) for row in rows])
-    starts = model.vocabulary(torch.cat([h[r.start_index : r.start_index + 1] for r, h in zip(rows, hidden, strict=True)]))
-    for row, logits in zip(rows, starts, strict=True):
-        row.start_logits = logits
-    free = torch.cat([h[r.given - 1 :] for r, h in zip(rows, hidden, strict=True)])
-    chosen = _chosen(model, choose, free, [flag for row in rows for flag in _first_flags(row)])
-    for row, score in zip(rows, scores, strict=True):
-        row.scores = [score[:, len(row.prompt) - 1 : row.given]]
-        attended = most_attended(score[:, len(row.prompt) - 1 :], row.heard)
-        row.attended = attended[: len(row.forced)]
-        for index, frame in enumerate(attended[len(row.forced) :]):
-            _accept(row, index, *next(chosen), frame, score)
+    for row, found in zip(rows, choose([_whole(row) for row in rows]), strict=True):
+        forced = len(row.forced)
+        row.start_logits, row.scores, row.attended = found.opening, [found.scores[:, : forced + 1]], list(found.attended[:forced])
+        for index in range(len(row.draft) + 1):
+            _accept(row, index, found)
 
 
-def _chosen(model: DecoderStack, choose: GreedyChoice, hidden: Tensor, is_first: Sequence[bool]) -> Iterator[tuple[int, float]]:
-    """Tokens and log-probabilities, some rows at a time: the logits of a long draft are tens of megabytes."""
-    for start in range(0, len(hidden), _ROWS):
-        tokens, log_probabilities = choose(model.vocabulary(hidden[start : start + _ROWS]), is_first[start : start + _ROWS])
-        yield from zip(tokens, log_probabilities, strict=True)
+def _whole(row: Row) -> Ask:
+    tokens, free = [*row.prompt, *row.forced, *row.draft][row.cached :], len(row.draft) + 1
+    opening = None if row.start_index is None else row.start_index - row.cached
+    return Ask(row.place, tokens, row.cached, row.heard, len(row.forced) + free, free, not row.forced, opening)
 
 
-def _first_flags(row: Row) -> list[bool]:
-    return [not row.forced and i == 0 for i in range(len(row.draft) + 1)]
-
-
-def _accept(row: Row, index: int, token: int, log_probability: float, attended: int, score: Tensor) -> None:
+def _accept(row: Row, index: int, found: Choices) -> None:
     """The choice after `index` draft tokens counts if all of them were agreed with."""
     if row.is_done or row.tokens != row.draft[:index]:
         return
+    at = len(row.forced) + index
     if index:
-        row.scores.append(score[:, row.given + index - 1 : row.given + index])
-    row.take(token, log_probability, attended)
+        row.scores.append(found.scores[:, at : at + 1])
+    row.take(found.tokens[index], found.log_probabilities[index], found.attended[at])
 
 
-def finish(model: DecoderStack, choose: GreedyChoice, rows: Sequence[Row]) -> None:
+def finish(choose: Chooser, rows: Sequence[Row]) -> None:
     """Token by token from what is accepted, all unfinished rows together."""
     active = [row for row in rows if not row.is_done]
     while active:
-        hidden, scores = model([row.job(row.tokens[-1:], row.given + len(row.tokens) - 1) for row in active])
-        tokens, log_probabilities = choose(model.vocabulary(torch.cat(hidden)), [False] * len(active))
-        for row, score, token, log_probability in zip(active, scores, tokens, log_probabilities, strict=True):
-            row.scores.append(score)
-            row.take(token, log_probability, most_attended(score, row.heard)[0])
+        for row, found in zip(active, choose([_last(row) for row in active]), strict=True):
+            row.scores.append(found.scores)
+            row.take(found.tokens[0], found.log_probabilities[0], found.attended[0])
         active = [row for row in active if not row.is_done]
 
 
+def _last(row: Row) -> Ask:
+    return Ask(row.place, row.tokens[-1:], row.given + len(row.tokens) - 1, row.heard, 1, 1, False, None)
+
+
 def most_attended(scores: Tensor, heard: int) -> list[int]:
-    """Scores [heads, n, frames] before softmax -> the frame of the real audio that each of n rows looks at most."""
+    """Scores [heads, n, units] before softmax -> the unit of the real audio that each of n rows looks at most."""
     if not scores.shape[0] or not heard:
         return [0] * scores.shape[1]
-    frames: list[int] = scores[:, :, :heard].softmax(-1).mean(0).argmax(-1).tolist()
-    return frames
+    units: list[int] = scores[:, :, :heard].softmax(-1).mean(0).argmax(-1).tolist()
+    return units

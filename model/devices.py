@@ -26,5 +26,16 @@ def devices() -> list[Device]:
     return found
 
 
+def dtype_for(device: torch.device, precision: str) -> torch.dtype:
+    """What a model computes in; "auto" is bfloat16 on a GPU and float32 on a CPU. Raises ValueError."""
+    found = {"auto": torch.bfloat16 if device.type == "cuda" else torch.float32} | _DTYPES
+    if precision not in found:
+        raise ValueError(f"precision is {precision!r}, expected one of {', '.join(found)} for this model")
+    return found[precision]
+
+
+_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
 def _host_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

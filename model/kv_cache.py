@@ -1,4 +1,4 @@
-"""Keys and values of one stream, allocated once and written by position."""
+"""Keys and values of streams, allocated once and written by position."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from model.attention import Spans
 from model.lengths import WINDOW_FRAMES
+from model.rotary import Rotary
 
 
 class SelfCache:
@@ -74,3 +76,58 @@ class FrameCache:
     def frame_keys(self, layer: int, frames: int) -> Tensor:
         """Keys [H, frames, d] of the frames alone."""
         return self._kv[layer, 0, :, self._tail.size : self._tail.size + frames]
+
+
+class FrameStore:
+    """Keys and values of the frames of many streams, a slot each: [layers, 2, slots, positions, H, d]."""
+
+    def __init__(
+        self, layers: int, slots: int, positions: int, heads: int, width: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self._kv = torch.zeros(layers, 2, slots, positions, heads, width, device=device, dtype=dtype)
+        self.positions = positions
+
+    def write(self, layer: int, slots: Tensor, spans: Spans, k: Tensor, v: Tensor) -> None:
+        """Store packed rows [N, H, d] at their positions; stream i of the spans is in slot `slots[i]`."""
+        rows = slots[spans.stream]
+        self._kv[layer, 0, rows, spans.position], self._kv[layer, 1, rows, spans.position] = k, v
+
+    def read(self, layer: int, slots: Tensor, positions: int) -> Tensor:
+        """Keys and values [2, B, positions, H, d] of the first positions."""
+        return self._kv[layer, :, slots, :positions]
+
+    def shift(self, slot: int, dropped: int, turned: Rotary | None) -> None:
+        """Forget the first positions; the others move to the front, keys turned back by as much."""
+        kept = self._kv[:, :, slot, dropped:].clone()
+        if turned is not None:
+            kept[:, 0] = turned.turned_back(kept[:, 0], dropped)
+        self._kv[:, :, slot, : self.positions - dropped] = kept
+
+
+class RowCache:
+    """Keys and values of the tokens of one step's streams, a row each: [layers, 2, rows, positions, G, d].
+
+    Rows belong to nobody between steps: what a stream keeps is copied in and out.
+    """
+
+    def __init__(
+        self, layers: int, rows: int, positions: int, heads: int, width: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.kv = torch.zeros(layers, 2, rows, positions, heads, width, device=device, dtype=dtype)
+        self.rows, self.positions = rows, positions
+
+    def write(self, layer: int, spans: Spans, k: Tensor, v: Tensor) -> None:
+        """Store packed [N, G, d] at their positions; stream i of the spans has row i."""
+        self.kv[layer, 0, spans.stream, spans.position], self.kv[layer, 1, spans.stream, spans.position] = k, v
+
+    def read(self, layer: int, rows: int, positions: int) -> tuple[Tensor, Tensor]:
+        """Keys and values [rows, positions, G, d]: views."""
+        return self.kv[layer, 0, :rows, :positions], self.kv[layer, 1, :rows, :positions]
+
+    @staticmethod
+    def mask(spans: Spans, keys: int, repeats: int, dtype: torch.dtype) -> Tensor:
+        """[B, 1, repeats * Q, keys]: a row sees the positions up to its own."""
+        position = spans.position[spans.padded]
+        seen = torch.arange(keys, device=position.device) <= position[:, :, None]
+        bias = torch.where(seen, 0.0, -math.inf).to(dtype)
+        return bias[:, None].expand(-1, repeats, -1, -1).reshape(len(position), 1, -1, keys)

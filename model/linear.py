@@ -1,14 +1,15 @@
-"""Linear layers over packed rows: float32, or int8 weights with each row of activations quantised by itself."""
+"""Linear layers and norms over packed rows: floating point, or int8 weights with each row of activations quantised by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-Linear: TypeAlias = Callable[[Tensor], Tensor]  # float32[N, in] -> float32[N, out]
+Linear: TypeAlias = Callable[[Tensor], Tensor]  # [N, in] -> [N, out]
+Weights: TypeAlias = Mapping[str, Tensor]
 
 _TINY = 1e-12
 
@@ -49,5 +50,25 @@ class Int8Linear:
 
 
 def linear(weight: Tensor, bias: Tensor | None, precision: str) -> Linear:
-    """A layer in the given precision, "float32" or "int8"."""
+    """A layer with int8 weights if `precision` is "int8", else as the weights are."""
     return Int8Linear(weight, bias) if precision == "int8" else FloatLinear(weight, bias)
+
+
+class Norm:
+    """Layer normalisation over the last dimension."""
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        self.weight, self.bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """[N, D] -> [N, D]."""
+        return torch.nn.functional.layer_norm(x, self.weight.shape, self.weight, self.bias)
+
+
+def fused(weights: Weights, names: Sequence[str], precision: str = "float32") -> Linear:
+    """Projections of the same input as one layer; where only some have a bias (Whisper's keys have none) the others' is zero."""
+    stacked = torch.cat([weights[f"{n}.weight"] for n in names])
+    if not any(f"{n}.bias" in weights for n in names):
+        return linear(stacked, None, precision)
+    biases = [weights.get(f"{n}.bias", stacked.new_zeros(weights[f"{n}.weight"].shape[0])) for n in names]
+    return linear(stacked, torch.cat(biases), precision)

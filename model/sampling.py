@@ -19,18 +19,25 @@ _MOVING = 4  # different frames among those tokens: looking at one frame all the
 class GreedyChoice:
     """The best allowed token and its log-probability among the allowed ones."""
 
-    def __init__(self, size: int, forbidden: Iterable[int], forbidden_first: Iterable[int]) -> None:
-        self._always = _mask(size, forbidden)
-        self._first = self._always + _mask(size, forbidden_first)
+    def __init__(
+        self, size: int, forbidden: Iterable[int], forbidden_first: Iterable[int], device: torch.device | None = None
+    ) -> None:
+        self._always = _mask(size, forbidden).to(device)
+        self._first = self._always + _mask(size, forbidden_first).to(device)
 
     def __call__(self, logits: Tensor, is_first: Sequence[bool]) -> tuple[list[int], list[float]]:
         """Logits float32[N, V] (overwritten), one flag a row: nothing was said before it. Gives N tokens and log-probabilities."""
-        logits += self._always
         first = [i for i, flag in enumerate(is_first) if flag]
         if first:
             logits[first] += self._first
+        tokens, log_probabilities = self.best(logits)
+        return tokens.tolist(), log_probabilities.tolist()
+
+    def best(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits float32[N, V] (overwritten) -> tokens int64[N] and log-probabilities [N], left on the device."""
+        logits += self._always
         best, tokens = logits.max(1)
-        return tokens.tolist(), (best - logits.logsumexp(1)).tolist()
+        return tokens, best - logits.logsumexp(1)
 
 
 def loop_start(tokens: Sequence[int]) -> int | None:

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from model.attention import attend, by_head
+from model.decoding import Ask, Choices, most_attended
 from model.kv_cache import FrameCache, SelfCache
+from model.linear import Norm, Weights, fused
+from model.sampling import GreedyChoice
 from model.whisper.configuration import WhisperConfig
-from model.whisper.encoder import FeedForward, Norm, Weights, fused
+from model.whisper.encoder import FeedForward
+
+
+_ROWS = 32
+
+
+class Place(NamedTuple):
+    """Where a stream's keys and values are, and how many frames count."""
+
+    self_cache: SelfCache
+    cross_cache: FrameCache
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +113,48 @@ class Decoder:
             return []
         keys = job.cross_cache.frame_keys(index, job.frames)[heads]
         return [by_head(q, self.heads)[heads] @ keys.transpose(1, 2) * self.width**-0.5]
+
+
+class DecoderStack(Protocol):
+    """What choosing needs of a decoder."""
+
+    def __call__(self, jobs: Sequence[DecoderJob]) -> tuple[list[Tensor], list[Tensor]]:
+        """Hidden states [n, D] and alignment scores [heads, n, frames] of each job's tokens."""
+
+    def vocabulary(self, hidden: Tensor, /) -> Tensor:
+        """Hidden states [N, D] -> logits [N, V]."""
+
+
+class GreedyDecoder:
+    """Chooses with a decoder; the `place` of what it is asked is a Place."""
+
+    def __init__(self, decoder: DecoderStack, best: GreedyChoice) -> None:
+        self._decoder, self._best = decoder, best
+
+    def __call__(self, asks: Sequence[Ask]) -> Iterator[Choices]:
+        """Answer each, in order."""
+        hidden, scores = self._decoder([DecoderJob(ask.tokens, ask.start, *ask.place) for ask in asks])
+        openings = self._openings(asks, hidden)
+        found = self._found(torch.cat([h[-ask.wanted :] for ask, h in zip(asks, hidden, strict=True)]), _first_flags(asks))
+        for ask, score in zip(asks, scores, strict=True):
+            aligned = score[:, -ask.aligned :]
+            tokens, log_probabilities = zip(*(next(found) for _ in range(ask.wanted)), strict=True)
+            opening = next(openings) if ask.opening is not None else None
+            yield Choices(tokens, log_probabilities, most_attended(aligned, ask.heard), aligned, opening)
+
+    def _openings(self, asks: Sequence[Ask], hidden: Sequence[Tensor]) -> Iterator[Tensor]:
+        wanted = [h[ask.opening] for ask, h in zip(asks, hidden, strict=True) if ask.opening is not None]
+        return iter(self._decoder.vocabulary(torch.stack(wanted)) if wanted else ())
+
+    def _found(self, hidden: Tensor, is_first: Sequence[bool]) -> Iterator[tuple[int, float]]:
+        """Tokens and log-probabilities, some rows at a time: the logits of a long draft are tens of megabytes."""
+        for start in range(0, len(hidden), _ROWS):
+            logits = self._decoder.vocabulary(hidden[start : start + _ROWS])
+            yield from zip(*self._best(logits, is_first[start : start + _ROWS]), strict=True)
+
+
+def _first_flags(asks: Sequence[Ask]) -> list[bool]:
+    return [ask.is_first and i == 0 for ask in asks for i in range(ask.wanted)]
 
 
 def _causal(rows: int, keys: int) -> Tensor:

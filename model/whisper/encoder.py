@@ -6,7 +6,7 @@ stream's cache. `first = 0` is the whole window, as an offline pass would comput
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,8 @@ from torch.nn import functional as F
 
 from model.attention import attend, by_head
 from model.kv_cache import FrameCache
-from model.linear import FloatLinear, Linear, linear
+from model.linear import FloatLinear, Norm, Weights, fused
 from model.whisper.configuration import WhisperConfig
-
-Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +30,6 @@ class EncoderJob:
 
 
 _ROWS = 256
-
-
-class Norm:
-    """Layer normalisation over the last dimension."""
-
-    def __init__(self, weights: Weights, name: str) -> None:
-        self.weight, self.bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """float32[N, D] -> float32[N, D]."""
-        return F.layer_norm(x, self.weight.shape, self.weight, self.bias)
-
-
-def fused(weights: Weights, names: Sequence[str], precision: str) -> Linear:
-    """Projections of the same input as one layer; a missing bias (Whisper's keys have none) is zero."""
-    stacked = torch.cat([weights[f"{n}.weight"] for n in names])
-    biases = [weights.get(f"{n}.bias", torch.zeros(weights[f"{n}.weight"].shape[0])) for n in names]
-    return linear(stacked, torch.cat(biases), precision)
 
 
 class FeedForward:

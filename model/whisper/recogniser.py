@@ -18,10 +18,11 @@ from model.lanes import Lanes
 from model.lengths import FRAME_SAMPLES, covering_frames, whole_frames
 from model.sampling import GreedyChoice, calibrated, word_probability
 from model.whisper.configuration import WhisperConfig
-from model.whisper.decoder import Decoder
+from model.whisper.decoder import Decoder, GreedyDecoder, Place
 from model.whisper.encoder import Encoder, EncoderJob
-from model.whisper.tokenizer import UNSPACED, WhisperTokenizer
+from model.whisper.tokenizer import WhisperTokenizer
 from model.whisper.weights import load_weights
+from model.words import UNSPACED
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class WhisperRecogniser:
         self._decoder = Decoder(weights, self.config, o.decoder_precision)
         self._lanes = Lanes(o.lanes)
         self._filters = mel_filters(self.config.num_mel_bins)
-        self._choose = GreedyChoice(self.config.vocab_size, self._forbidden(), self.config.begin_suppress_tokens)
+        best = GreedyChoice(self.config.vocab_size, self._forbidden(), self.config.begin_suppress_tokens)
+        self._choose = GreedyDecoder(self._decoder, best)
         self._streams: dict[UtteranceId, Stream] = {}
         self._free: list[Slot] = []
         self._tails = self._silent_tails()
@@ -219,14 +221,14 @@ class WhisperRecogniser:
 
     def _decode(self, batch: Sequence[StepRequest], streams: Sequence[Stream]) -> list[Row]:
         rows = [self._row(*each) for each in zip(batch, streams, strict=True)]
-        verify(self._decoder, self._choose, rows)
+        verify(self._choose, rows)
         changed = [i for i, (r, s) in enumerate(zip(rows, streams, strict=True)) if self._language_changed(batch[i], s, r)]
         if changed:
             for i in changed:
                 streams[i].draft = []
                 rows[i] = self._row(batch[i], streams[i])
-            verify(self._decoder, self._choose, [rows[i] for i in changed])
-        finish(self._decoder, self._choose, rows)
+            verify(self._choose, [rows[i] for i in changed])
+        finish(self._choose, rows)
         return rows
 
     def _row(self, request: StepRequest, stream: Stream) -> Row:
@@ -239,15 +241,13 @@ class WhisperRecogniser:
         limit = min(room, int(self.options.tokens_per_second * seconds) + 6)
         prompt = [*before, *t.start(stream.language or "en")]
         return Row(
-            self_cache=slot.decoder,
-            cross_cache=slot.cross,
-            frames=stream.frames,
+            place=Place(slot.decoder, slot.cross, stream.frames),
             prompt=prompt,
             start_index=len(before),
             forced=forced,
             draft=draft[: max(0, limit - len(forced) - 1)],
             limit=limit,
-            end=t.eot,
+            ends=frozenset((t.eot,)),
             heard=whole_frames(stream.mel.samples),
         )
 

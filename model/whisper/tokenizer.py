@@ -8,13 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from model.checkpoint import BadCheckpoint
-
-Pieces = list[tuple[str, list[int]]]
-
-UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}
-_BEFORE = "\"'“¿([{-「『（《"  # attach to the word that follows
-_AFTER = "\"'.。,，!！?？:：”)]}、」』）》;；…%"  # attach to the word that came
-_BROKEN = "�"
+from model.words import UNSPACED, Pieces, attached, characters, spaced_words
 
 
 class WhisperTokenizer:
@@ -79,44 +73,5 @@ class WhisperTokenizer:
         The rule of openai/whisper: characters where a language has no spaces, else pieces that begin with a space; then
         opening marks join the word after, closing marks the word before.
         """
-        characters = self._characters(ids)
-        words = characters if language in UNSPACED else _by_space(characters)
-        return _attach(words)
-
-    def _characters(self, ids: Sequence[int]) -> Pieces:
-        """The smallest runs of tokens that are whole characters."""
-        whole, pieces, run, done = self.decode(ids), [], list[int](), 0
-        for token in ids:
-            run.append(token)
-            text = self.decode(run)
-            if _BROKEN not in text or whole[done : done + len(text)] == text:
-                pieces.append((text, run))
-                done, run = done + len(text), []
-        if run:
-            pieces.append((self.decode(run), run))
-        return pieces
-
-
-def _by_space(pieces: Pieces) -> Pieces:
-    words: Pieces = []
-    for text, ids in pieces:
-        if not words or text.startswith(" ") or text.strip() in _AFTER + _BEFORE:
-            words.append((text, list(ids)))
-        else:
-            words[-1] = (words[-1][0] + text, words[-1][1] + ids)
-    return words
-
-
-def _attach(words: Pieces) -> Pieces:
-    attached: Pieces = []
-    opening: tuple[str, list[int]] = ("", [])
-    for text, ids in words:
-        mark = text.strip()
-        if mark and mark in _BEFORE and text.startswith(" "):
-            opening = (opening[0] + text, opening[1] + ids)
-        elif attached and not opening[1] and text == mark and mark and all(c in _AFTER for c in mark):
-            attached[-1] = (attached[-1][0] + text, attached[-1][1] + ids)
-        else:
-            attached.append((opening[0] + text, opening[1] + ids))
-            opening = ("", [])
-    return [*attached, opening] if opening[1] else attached
+        found = characters(ids, self.decode)
+        return attached(found) if language in UNSPACED else spaced_words(found)

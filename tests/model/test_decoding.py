@@ -11,6 +11,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from model.decoding import Row, decode, finish, most_attended, verify
 from model.sampling import GreedyChoice
+from model.whisper.decoder import GreedyDecoder, Place
 from tests.model.tiny import Tiny
 
 START = [50258, 50259, 50359, 50363]
@@ -31,13 +32,13 @@ def choose(small: Tiny) -> GreedyChoice:
 
 
 def row(small: Tiny, states: Tensor, **changes) -> Row:
-    given = {"prompt": START, "start_index": 0, "forced": [], "draft": [], "limit": NEW, "end": END, "heard": WINDOW} | changes
-    return Row(small.self_cache(), small.cross_cache(states), len(states), **given)
+    given = {"prompt": START, "start_index": 0, "forced": [], "draft": [], "limit": NEW, "ends": frozenset((END,)), "heard": WINDOW} | changes
+    return Row(Place(small.self_cache(), small.cross_cache(states), len(states)), **given)
 
 
 def decoded(small: Tiny, choose: GreedyChoice, states: Tensor, **changes) -> Row:
     found = row(small, states, **changes)
-    decode(small.decoder, choose, [found])
+    decode(GreedyDecoder(small.decoder, choose), [found])
     return found
 
 
@@ -90,14 +91,14 @@ def test_a_right_draft_costs_one_pass(small, choose, heard, scratch):
 
     expected = scratch[0].tokens
     found = row(small, heard[0], draft=expected[: NEW - 1])
-    decode(Counted(), choose, [found])
+    decode(GreedyDecoder(Counted(), choose), [found])
     assert found.tokens == expected and len(calls) == 1
 
 
 def test_rows_of_a_batch_do_not_touch_each_other(small, choose, heard, scratch):
     drafts = [[], scratch[1].tokens[:3], [5, 6, 7], scratch[3].tokens[:-1]]
     rows = [row(small, states, draft=draft) for states, draft in zip(heard, drafts, strict=True)]
-    decode(small.decoder, choose, rows)
+    decode(GreedyDecoder(small.decoder, choose), rows)
     assert [r.tokens for r in rows] == [r.tokens for r in scratch]
 
 
@@ -157,9 +158,9 @@ class Parrot:
 
 def parroted(small: Tiny, tokens: list[int], frames: list[int], heard: int = 150, **changes) -> Row:
     """A row that is told these tokens after a prompt of one."""
-    found = row(small, torch.zeros(10, 64), prompt=[1], end=0, limit=60, **changes)
+    found = row(small, torch.zeros(10, 64), prompt=[1], ends=frozenset((0,)), limit=60, **changes)
     found.heard = heard
-    decode(Parrot(tokens, frames), GreedyChoice(64, [], []), [found])
+    decode(GreedyDecoder(Parrot(tokens, frames), GreedyChoice(64, [], [])), [found])
     return found
 
 
@@ -195,9 +196,9 @@ def test_guards_do_not_depend_on_the_draft(small, draft):
 
 def test_verify_then_finish_is_decode(small, choose, heard, scratch):
     rows = [row(small, states) for states in heard]
-    verify(small.decoder, choose, rows)
+    verify(GreedyDecoder(small.decoder, choose), rows)
     assert all(len(r.tokens) <= 1 for r in rows)
-    finish(small.decoder, choose, rows)
+    finish(GreedyDecoder(small.decoder, choose), rows)
     assert [r.tokens for r in rows] == [r.tokens for r in scratch]
 
 

@@ -1,0 +1,321 @@
+"""A recogniser that runs the streams of a step as one batch, on any device: what its families share.
+
+A step works on the rows of the batch; between steps a stream keeps only what is frozen. How much that is, the policy says:
+
+- `exact`: nothing; each update encodes the whole window.
+- `windowed`: the encoder's output; an update encodes the last `left_s` before what is not frozen, and what came since.
+- `frozen-kv`: also keys and values of each encoder layer; an update encodes only what is not frozen and attends to the rest.
+
+Frozen is what is older than `redone_s`. A final, and what is asked for as a whole window, is always encoded as `exact` would.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from model.audio_encoder import AudioEncoder
+from model.decoding import Row
+from model.devices import dtype_for
+from model.interfaces import SAMPLE_RATE, Hypothesis, ModelFailure, StepRequest, UtteranceId, Word
+from model.kv_cache import FrameStore
+from model.lengths import FRAME_SAMPLES, FRAMES_PER_SECOND, WINDOW_FRAMES, covering_frames, whole_frames
+from model.mel_store import Heard, MelStore
+from model.rotary import Rotary
+
+POLICIES = ("exact", "windowed", "frozen-kv")
+_WASTE = 0.15  # of a group's padded queries
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """How a model is run."""
+
+    device: str = "cpu"
+    precision: str = "auto"  # "bfloat16" or "float32"; auto: the first on a GPU, the second on a CPU
+    policy: str = "exact"
+    left_s: float = 12.0
+    redone_s: float = 0.64
+    capacity: int = 0  # streams; 0: as many as the memory holds, 64 on a CPU
+    max_rows: int = 64  # of one batch; larger ones are run in parts
+    memory_fraction: float = 0.85  # of the free memory of a GPU, for streams
+    tail_stride: int = 4  # of the silence after the audio, one position in so many is attended to
+    is_padded: bool = False  # encode that silence up to 30 s each time, as the reference implementations do
+    loudest: float | None = 1.0  # log10 power that the loudest cell is moved to; None: left where it is
+    least_loudest: float = -1.5  # quieter windows are not amplified as if they were speech
+    inaudible: float = -6.0  # a window whose loudest cell is below this holds nothing
+    level_step: float = 0.5  # decades that the loudest cell may rise before the window is encoded anew
+    partial_zeros: int = 1_600  # samples of silence after the audio
+    final_zeros: int = 4_800
+    store_s: float = 20.0  # of a window that frozen-kv can keep
+    tokens_per_second: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise ValueError(f"policy is {self.policy!r}, expected one of {', '.join(POLICIES)}")
+
+
+@dataclass(slots=True)
+class Stream:
+    """One utterance's window on the device."""
+
+    heard: Heard
+    start: int  # SampleIndex of the window's first sample
+    language: str | None = None
+    prompt: list[int] = field(default_factory=list)
+    draft: list[int] = field(default_factory=list)
+    said: tuple[Word, ...] = ()  # the words of the last hypothesis
+    frozen: int = 0  # frames
+    level: float = -math.inf  # loudest cell when they were computed
+    frames: int = 0  # encoded
+    kept: int = 0  # tokens of the prompt whose keys and values are kept
+    is_audible: bool = True
+
+    @property
+    def slot(self) -> int:
+        """Its place in every store."""
+        return self.heard.slot
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderJob:
+    """Frames `first` to `frames` of a stream's window, as positions from `base`; output from `fresh` on is used."""
+
+    stream: Stream
+    first: int
+    base: int
+    fresh: int
+    frames: int  # end of what is encoded
+    used: int  # end of what is used
+    attends: int  # frozen frames in the store to attend to
+    keeps: bool  # keys and values in the store
+
+    @property
+    def size(self) -> int:
+        """Frames to encode."""
+        return self.frames - self.first
+
+
+class BatchRecogniser(ABC):
+    """Streams, features, encoder policies and batches; families add memory, text and words."""
+
+    name: str
+    languages: tuple[str, ...]
+    unit_frames: int  # encoder frames that make one unit of the decoder's memory
+
+    def __init__(self, options: BatchOptions) -> None:
+        self.options = options
+        self.device = torch.device(options.device)
+        self.dtype = dtype_for(self.device, options.precision)
+        self.max_window = 28 * SAMPLE_RATE
+        self._streams: dict[UtteranceId, Stream] = {}
+        self._redone = round(options.redone_s * FRAMES_PER_SECOND)
+
+    def _make_stores(self, encoder: AudioEncoder, rotary: Rotary | None, *, layers: int, width: int, mels: int) -> None:
+        """After the weights are on the device: what is left is for streams."""
+        o = self.options
+        self._encoder, self._rotary = encoder, rotary
+        positions = round(o.store_s * FRAMES_PER_SECOND)
+        heads = encoder.heads
+        keeps = o.policy == "frozen-kv"
+        frame_bytes = 2 * layers * positions * width * self.dtype.itemsize if keeps else 0
+        mel_frames = 2 * WINDOW_FRAMES
+        self.capacity = o.capacity or self._affordable(frame_bytes + mel_frames * mels * 4 + self._memory_bytes())
+        self._free = list(reversed(range(self.capacity)))
+        self._mel = MelStore(self.capacity, mel_frames, mels, self.device)
+        self._store = (
+            FrameStore(layers, self.capacity, positions, heads, width // heads, self.device, self.dtype) if keeps else None
+        )
+        if not o.is_padded:
+            silence = torch.full((1, 2 * WINDOW_FRAMES + 3, mels), ((o.loudest if o.loudest is not None else 1.0) - 4) / 4)
+            silence[:, :2] = silence[:, 2 + 2 * WINDOW_FRAMES :] = 0.0
+            encoder.keep_silence(silence.to(self.device, self.dtype), o.tail_stride)
+
+    def _affordable(self, slot_bytes: int) -> int:
+        if self.device.type != "cuda":
+            return 64
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return max(2, int(free * self.options.memory_fraction - self._working_bytes()) // slot_bytes)
+
+    @abstractmethod
+    def _memory_bytes(self) -> int:
+        """Of one stream's memory."""
+
+    @abstractmethod
+    def _working_bytes(self) -> int:
+        """Of one batch, whatever the streams."""
+
+    # the port
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Noise through each kind of pass, up to the longest window."""
+        noise = (torch.randn(self.max_window) * 0.05).numpy()
+        one, two = (UtteranceId("warm-up", number) for number in range(2))
+        self.step([StepRequest(u, 0, 0, noise[:32_000], False, False, 0.0) for u in (one, two)])
+        self.step([StepRequest(u, 1, 32_000, noise[32_000:40_000], False, False, 0.0) for u in (one, two)])
+        self.step([StepRequest(u, 2, 40_000, rest, True, True, 0.0) for u, rest in ((one, noise[40_000:]), (two, noise[:0]))])
+
+    @torch.inference_mode()
+    def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
+        """Answer each request, in order. Raises ModelFailure."""
+        streams = [self._take(request) for request in batch]
+        self._mel.extend([s.heard for s in streams], [r.samples for r in batch])
+        answers = self._answers(list(zip(batch, streams, strict=True)))
+        for request in batch:
+            if request.is_final:
+                self.close(request.utterance)
+        return answers
+
+    def close(self, utterance: UtteranceId) -> None:
+        """Forget an utterance; its slot goes back to the pool."""
+        stream = self._streams.pop(utterance, None)
+        if stream is not None:
+            self._free.append(stream.slot)
+
+    def _answers(self, work: Sequence[tuple[StepRequest, Stream]]) -> list[Hypothesis]:
+        """In parts of at most `max_rows`; where memory does not suffice, in halves."""
+        most = self.options.max_rows
+        if len(work) > most:
+            return [h for i in range(0, len(work), most) for h in self._answers(work[i : i + most])]
+        try:
+            return self._computed(work)
+        except torch.OutOfMemoryError as error:
+            if len(work) == 1:
+                raise ModelFailure("the device has too little free memory for one utterance") from error
+        torch.cuda.empty_cache()
+        half = len(work) // 2
+        return self._answers(work[:half]) + self._answers(work[half:])
+
+    def _computed(self, work: Sequence[tuple[StepRequest, Stream]]) -> list[Hypothesis]:
+        jobs = [self._job(request, stream) for request, stream in work]
+        self._encode(jobs)
+        rows = self._decode(work)
+        return [self._hypothesis(request, stream, row) for (request, stream), row in zip(work, rows, strict=True)]
+
+    # audio
+
+    def _take(self, request: StepRequest) -> Stream:
+        stream = self._streams.get(request.utterance) or self._open(request)
+        if request.roll is not None:
+            self._roll(stream, request)
+        return stream
+
+    def _open(self, request: StepRequest) -> Stream:
+        if not self._free:
+            raise ModelFailure(f"all {self.capacity} streams of this model are in use")
+        stream = Stream(Heard(self._free.pop()), request.start, request.context.language)
+        self._streams[request.utterance] = stream
+        return stream
+
+    def _roll(self, stream: Stream, request: StepRequest) -> None:
+        assert request.roll is not None
+        unit = FRAME_SAMPLES * self.unit_frames
+        dropped = (request.roll.keep_from - stream.start) // unit * self.unit_frames
+        self._mel.drop(stream.heard, 2 * dropped)
+        stream.start += dropped * FRAME_SAMPLES
+        said = [t for word in request.roll.committed for t in word.tokens]
+        stream.draft = stream.draft[len(said) :] if stream.draft[: len(said)] == said else []
+        stream.said = ()
+        self._forget(stream, dropped, said)
+
+    def _forget(self, stream: Stream, frames: int, said: list[int]) -> None:
+        """The window moves on; where positions are relative, what is frozen moves to its front."""
+        stream.frozen = max(0, stream.frozen - frames) if self._rotary is not None else 0
+        if self._store is not None and stream.frozen:
+            self._store.shift(stream.slot, frames, self._rotary)
+
+    # encoder
+
+    def _job(self, request: StepRequest, stream: Stream) -> EncoderJob:
+        o, heard = self.options, stream.heard
+        stream.is_audible = heard.loudest > o.inaudible
+        loudest = max(heard.loudest, o.least_loudest) if o.loudest is not None else heard.loudest
+        whole = request.whole_window or request.is_final
+        if whole or o.policy == "exact" or loudest > stream.level + o.level_step:
+            stream.frozen, stream.level, stream.kept = 0, loudest, 0
+        zeros = o.final_zeros if whole else o.partial_zeros
+        used = _in_units(covering_frames(heard.samples + zeros), self.unit_frames)
+        frames = WINDOW_FRAMES if o.is_padded else used
+        base = max(0, _down(stream.frozen - round(o.left_s * FRAMES_PER_SECOND), self.unit_frames)) if o.policy == "windowed" else 0
+        first = base if o.policy == "windowed" else stream.frozen
+        keeps = self._store is not None and frames <= self._store.positions
+        return EncoderJob(stream, first, base, stream.frozen, frames, used, stream.frozen if keeps else 0, keeps)
+
+    def _encode(self, jobs: Sequence[EncoderJob]) -> None:
+        for group in _groups(jobs):
+            states = self._states(group)
+            self._remember(group, states)
+        for job in jobs:
+            stream = job.stream
+            stream.frames = job.used
+            if self.options.policy == "windowed" or job.keeps:
+                old = whole_frames(stream.heard.samples) - self._redone
+                stream.frozen = max(stream.frozen, _down(old, self.unit_frames), 0)
+
+    def _states(self, jobs: Sequence[EncoderJob]) -> Tensor:
+        """Encoder states of a group, packed."""
+        windows, sizes = [job.stream.heard for job in jobs], [job.size for job in jobs]
+        levels = [(job.stream.level, job.stream.level if self.options.loudest is None else self.options.loudest) for job in jobs]
+        mel = self._mel.features(windows, levels, [2 * job.first - 2 for job in jobs], 2 * max(sizes) + 3)
+        passage = self._encoder.passage(
+            [job.first - job.base for job in jobs],
+            sizes,
+            [job.stream.slot for job in jobs],
+            [job.attends for job in jobs],
+            dtype=self.dtype,
+            device=self.device,
+        )
+        at_start = torch.tensor([job.first == 0 for job in jobs], device=self.device)
+        x = self._encoder.stem(mel.to(self.dtype), passage.spans, at_start)
+        return self._encoder(x, passage, self._store if jobs[0].keeps else None)
+
+    @abstractmethod
+    def _remember(self, jobs: Sequence[EncoderJob], states: Tensor) -> None:
+        """Make the decoder's memory of packed states [N, D], from each job's `fresh` frame to its `used` one."""
+
+    # decoder
+
+    @abstractmethod
+    def _decode(self, work: Sequence[tuple[StepRequest, Stream]]) -> list[Row]:
+        """The text of each stream, in order."""
+
+    @abstractmethod
+    def _hypothesis(self, request: StepRequest, stream: Stream, row: Row) -> Hypothesis:
+        """What is answered."""
+
+
+def _groups(jobs: Sequence[EncoderJob]) -> Iterator[list[EncoderJob]]:
+    """Of about the same size, so that little is computed for padding; apart, what is not kept in a store."""
+    for keeps in (True, False):
+        group: list[EncoderJob] = []
+        for job in sorted((j for j in jobs if j.keeps is keeps), key=lambda job: -job.size):
+            if group and (len(group) + 1) * group[0].size * (1 - _WASTE) > sum(j.size for j in group) + job.size:
+                yield group
+                group = []
+            group.append(job)
+        if group:
+            yield group
+
+
+def fresh_rows(jobs: Iterable[EncoderJob]) -> list[int]:
+    """Which packed rows of a group are used: those from each job's `fresh` frame to its `used` one."""
+    rows, at = list[int](), 0
+    for job in jobs:
+        rows += range(at + job.fresh - job.first, at + job.used - job.first)
+        at += job.size
+    return rows
+
+
+def _down(frames: int, unit: int) -> int:
+    return frames // unit * unit
+
+
+def _in_units(frames: int, unit: int) -> int:
+    """At least one, at most the window."""
+    return max(unit, min(WINDOW_FRAMES // unit * unit, -(-frames // unit) * unit))

@@ -1,0 +1,70 @@
+"""Token ids as words: which tokens belong together, and where punctuation goes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+Pieces: TypeAlias = list[tuple[str, list[int]]]  # texts and their tokens
+
+UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}
+_BEFORE = "\"'“¿([{-「『（《"  # attach to the word that follows
+_AFTER = "\"'.。,，!！?？:：”)]}、」』）》;；…%"  # attach to the word that came
+_BROKEN = "�"
+
+
+def characters(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> Pieces:
+    """The smallest runs of tokens that are whole characters."""
+    whole, pieces, run, done = decode(ids), Pieces(), list[int](), 0
+    for token in ids:
+        run.append(token)
+        text = decode(run)
+        if _BROKEN not in text or whole[done : done + len(text)] == text:
+            pieces.append((text, run))
+            done, run = done + len(text), []
+    if run:
+        pieces.append((decode(run), run))
+    return pieces
+
+
+def spaced_words(pieces: Pieces) -> Pieces:
+    """Words begin with a space (the rule of openai/whisper)."""
+    return attached(_joined(pieces, lambda text, before: text.startswith(" ")))
+
+
+def mixed_words(pieces: Pieces) -> Pieces:
+    """Words begin with a space or where the script changes; tokens of a script without spaces stay as they are."""
+    return attached(_joined(pieces, lambda text, before: text.startswith(" ") or _is_unspaced(text[0]) or _is_unspaced(before[-1])))
+
+
+def _is_unspaced(letter: str) -> bool:
+    """Written without spaces between words: Chinese, Japanese, Thai."""
+    name = unicodedata.name(letter, "")
+    return name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY", "HIRAGANA", "KATAKANA", "THAI"))
+
+
+def _joined(pieces: Pieces, begins: Callable[[str, str], bool]) -> Pieces:
+    words: Pieces = []
+    for text, ids in pieces:
+        if not words or not text or not words[-1][0] or begins(text, words[-1][0]) or text.strip() in _AFTER + _BEFORE:
+            words.append((text, list(ids)))
+        else:
+            words[-1] = (words[-1][0] + text, words[-1][1] + ids)
+    return words
+
+
+def attached(words: Pieces) -> Pieces:
+    """Opening marks join the word after, closing marks the word before."""
+    joined: Pieces = []
+    opening: tuple[str, list[int]] = ("", [])
+    for text, ids in words:
+        mark = text.strip()
+        if mark and mark in _BEFORE and text.startswith(" "):
+            opening = (opening[0] + text, opening[1] + ids)
+        elif joined and not opening[1] and text == mark and mark and all(c in _AFTER for c in mark):
+            joined[-1] = (joined[-1][0] + text, joined[-1][1] + ids)
+        else:
+            joined.append((opening[0] + text, opening[1] + ids))
+            opening = ("", [])
+    return [*joined, opening] if opening[1] else joined
