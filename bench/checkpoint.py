@@ -191,7 +191,9 @@ _TEXT = (
 
 def main() -> None:
     """Write one where the command line says."""
-    parser = argparse.ArgumentParser(prog="python -m bench.checkpoint", description="Write a GLM-ASR checkpoint with random weights.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.checkpoint", description="Write a GLM-ASR checkpoint with random weights."
+    )
     parser.add_argument("directory", type=Path, metavar="DIR")
     parser.add_argument("--size", choices=SIZES, default="tiny", help="full is 4.5 GB (default: tiny)")
     parser.add_argument("--seed", type=int, default=7, help="of the random numbers (default: 7)")

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,14 +23,17 @@ from torch import Tensor
 from model.audio_encoder import AudioEncoder
 from model.decoding import Row
 from model.devices import dtype_for
-from model.interfaces import SAMPLE_RATE, Hypothesis, ModelFailure, StepRequest, UtteranceId, Word
+from model.interfaces import SAMPLE_RATE, DeviceLost, Hypothesis, ModelFailure, StepRequest, UtteranceId, Word
 from model.kv_cache import FrameStore
 from model.lengths import FRAME_SAMPLES, FRAMES_PER_SECOND, WINDOW_FRAMES, covering_frames, whole_frames
 from model.mel_store import Heard, MelStore
 from model.rotary import Rotary
 
+Answer: TypeAlias = Hypothesis | ModelFailure
+
 POLICIES = ("exact", "windowed", "frozen-kv")
 _WASTE = 0.15  # of a group's padded queries
+_ROW_S = 8.0  # of audio that a row of a batch has on average
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class BatchRecogniser(ABC):
         self.device = torch.device(options.device)
         self.dtype = dtype_for(self.device, options.precision)
         self.max_window = 28 * SAMPLE_RATE
+        self.batch_rows, self.batch_s = options.max_rows, _ROW_S * options.max_rows
         self._streams: dict[UtteranceId, Stream] = {}
         self._redone = round(options.redone_s * FRAMES_PER_SECOND)
 
@@ -153,7 +158,7 @@ class BatchRecogniser(ABC):
     # the port
 
     @torch.inference_mode()
-    def warm_up(self) -> None:
+    def warm_up(self, report: Callable[[str], object] = str) -> None:
         """Noise through each kind of pass, up to the longest window."""
         noise = (torch.randn(self.max_window) * 0.05).numpy()
         one, two = (UtteranceId("warm-up", number) for number in range(2))
@@ -162,15 +167,36 @@ class BatchRecogniser(ABC):
         self.step([StepRequest(u, 2, 40_000, rest, True, True, 0.0) for u, rest in ((one, noise[40_000:]), (two, noise[:0]))])
 
     @torch.inference_mode()
-    def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
-        """Answer each request, in order. Raises ModelFailure."""
+    def step(self, batch: Sequence[StepRequest]) -> list[Answer]:
+        """Answer each request, in order; where memory does not suffice or no stream is free, that one with a failure."""
+        try:
+            return self._stepped(batch)
+        except RuntimeError as error:
+            self._check_device(error)
+            raise
+        finally:
+            for request in batch:
+                if request.is_final:
+                    self.close(request.utterance)
+
+    def _stepped(self, batch: Sequence[StepRequest]) -> list[Answer]:
         streams = [self._take(request) for request in batch]
-        self._mel.extend([s.heard for s in streams], [r.samples for r in batch])
-        answers = self._answers(list(zip(batch, streams, strict=True)))
-        for request in batch:
-            if request.is_final:
-                self.close(request.utterance)
-        return answers
+        work = [(request, stream) for request, stream in zip(batch, streams, strict=True) if stream]
+        if work:
+            self._mel.extend([stream.heard for _, stream in work], [request.samples for request, _ in work])
+        found = iter(self._answers(work) if work else ())
+        return [
+            next(found) if stream else ModelFailure(f"all {self.capacity} streams of this model are in use") for stream in streams
+        ]
+
+    def _check_device(self, error: RuntimeError) -> None:
+        """Some errors of a GPU end every later call, too."""
+        if self.device.type != "cuda" or isinstance(error, torch.OutOfMemoryError):
+            return
+        try:
+            torch.cuda.synchronize(self.device)
+        except RuntimeError:
+            raise DeviceLost(f"{self.device} does not work any more") from error
 
     def close(self, utterance: UtteranceId) -> None:
         """Forget an utterance; its slot goes back to the pool."""
@@ -178,16 +204,16 @@ class BatchRecogniser(ABC):
         if stream is not None:
             self._free.append(stream.slot)
 
-    def _answers(self, work: Sequence[tuple[StepRequest, Stream]]) -> list[Hypothesis]:
+    def _answers(self, work: Sequence[tuple[StepRequest, Stream]]) -> list[Answer]:
         """In parts of at most `max_rows`; where memory does not suffice, in halves."""
         most = self.options.max_rows
         if len(work) > most:
             return [h for i in range(0, len(work), most) for h in self._answers(work[i : i + most])]
         try:
-            return self._computed(work)
-        except torch.OutOfMemoryError as error:
+            return [*self._computed(work)]
+        except torch.OutOfMemoryError:
             if len(work) == 1:
-                raise ModelFailure("the device has too little free memory for one utterance") from error
+                return [ModelFailure("the device has too little free memory for this utterance")]
         torch.cuda.empty_cache()
         half = len(work) // 2
         return self._answers(work[:half]) + self._answers(work[half:])
@@ -200,15 +226,15 @@ class BatchRecogniser(ABC):
 
     # audio
 
-    def _take(self, request: StepRequest) -> Stream:
+    def _take(self, request: StepRequest) -> Stream | None:
         stream = self._streams.get(request.utterance) or self._open(request)
-        if request.roll is not None:
+        if stream and request.roll is not None:
             self._roll(stream, request)
         return stream
 
-    def _open(self, request: StepRequest) -> Stream:
+    def _open(self, request: StepRequest) -> Stream | None:
         if not self._free:
-            raise ModelFailure(f"all {self.capacity} streams of this model are in use")
+            return None
         stream = Stream(Heard(self._free.pop()), request.start, request.context.language)
         self._streams[request.utterance] = stream
         return stream

@@ -5,7 +5,7 @@ Positions are `SampleIndex`: samples at 16 kHz on the clock of the session that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -94,6 +94,10 @@ class ModelFailure(Exception):
     """A step failed inside the recogniser; the requests of that step have no hypothesis."""
 
 
+class DeviceLost(ModelFailure):
+    """The device does not work any more; every further step would fail."""
+
+
 class Recogniser(Protocol):
     """The device side. Called from one thread only; knows utterances, never sessions or sockets."""
 
@@ -101,11 +105,13 @@ class Recogniser(Protocol):
     capacity: int  # streams (open utterances) that fit
     max_window: int  # samples an utterance's window may hold; more must be rolled away before
     languages: tuple[str, ...]  # codes accepted as DecodeContext.language; empty: any
+    batch_rows: int  # requests in one step, at most, so that a final never waits long behind partials
+    batch_s: float  # audio to encode in one step of partials, what is encoded anew included
 
-    def warm_up(self) -> None:
-        """Run every shape once, so that the first session is not the slow one."""
+    def warm_up(self, report: Callable[[str], object] = str) -> None:
+        """Run every shape once, so that the first session is not the slow one; `report` is told what takes long."""
 
-    def step(self, batch: Sequence[StepRequest]) -> Sequence[Hypothesis]:
+    def step(self, batch: Sequence[StepRequest]) -> Sequence[Hypothesis | ModelFailure]:
         """Answer each request, in order. Raises ModelFailure for the batch as a whole."""
 
     def close(self, utterance: UtteranceId) -> None:

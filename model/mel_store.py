@@ -80,7 +80,9 @@ class MelStore:
         self._mel[window.slot, : len(kept)] = kept
         window.drop(frames)
 
-    def features(self, windows: Sequence[Heard], levels: Sequence[tuple[float, float]], first: Sequence[int], frames: int) -> Tensor:
+    def features(
+        self, windows: Sequence[Heard], levels: Sequence[tuple[float, float]], first: Sequence[int], frames: int
+    ) -> Tensor:
         """Mel frames from `first` of each window, normalised: float32[B, frames, mels]; silence after the audio.
 
         Clamped to eight decades below the loudest cell and scaled by (x + 4) / 4, as Whisper does; `levels` holds the loudest

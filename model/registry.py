@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from model import embedded
 from model.checkpoint import BadCheckpoint, read_json
 from model.interfaces import Recogniser
 
+if TYPE_CHECKING:  # importing torch takes seconds, which a wrong argument should not
+    from model.batch_recogniser import BatchOptions
+
 _EMBEDDED = ("embedded", embedded.NAME)
-_HUB = re.compile(r"openai/whisper-[\w.-]+")
-_FILES = ["*.json", "model*.safetensors"]
-_EXPECTED = "expected 'embedded' (Whisper base), a model directory, or a hub name such as openai/whisper-small"
+_HUB = re.compile(r"openai/whisper-[\w.-]+|zai-org/GLM-ASR-[\w.-]+")
+_FILES = ["*.json", "*.jinja", "model*.safetensors"]
+_EXPECTED = (
+    "expected 'embedded' (Whisper base), a model directory, or a hub name such as openai/whisper-small or zai-org/GLM-ASR-Nano-2512"
+)
 
 
 class UnknownModel(ValueError):
@@ -41,20 +47,50 @@ def _from_hub(name: str) -> Path:
         raise UnknownModel(f"model {name!r} could not be fetched from its hub ({type(error).__name__}); {_EXPECTED}") from error
 
 
-def load_recogniser(directory: Path, *, device: str = "cpu", threads: int = 0, **options: Any) -> Recogniser:
-    """The recogniser for a directory's model family. Raises UnknownModel, BadCheckpoint.
+def load_recogniser(
+    directory: Path, *, device: str = "cpu", precision: str = "auto", policy: str = "exact", threads: int = 0, capacity: int = 0
+) -> Recogniser:
+    """The recogniser for a directory's model family. Raises UnknownModel, BadCheckpoint, ValueError.
 
-    `threads` that share each batch; 0 takes one for each core, at most 4.
+    `threads` that share each batch on a CPU; 0 takes one for each core, at most 4. `capacity` in streams; 0 takes what fits.
     """
+    from model.batch_recogniser import BatchOptions
+    from model.devices import devices
+
     kind = _model_type(directory)
-    if kind != "whisper":
-        raise UnknownModel(f"{directory}: model_type is {kind!r}, expected 'whisper'")
-    if device != "cpu":
-        raise UnknownModel(f"device {device!r}: this model runs on 'cpu' so far")
+    if kind not in _FAMILIES:
+        raise UnknownModel(f"{directory}: model_type is {kind!r}, expected one of {', '.join(_FAMILIES)}")
+    if device not in (names := [d.name for d in devices()]):
+        raise UnknownModel(f"device {device!r} is not there; expected one of {', '.join(names)}")
+    if kind == "whisper" and device == "cpu" and precision in ("auto", "int8", "float32"):
+        return _whisper_on_cpu(directory, precision, threads, capacity)
+    options = BatchOptions(device=device, precision=precision, policy=policy, capacity=capacity)
+    return _FAMILIES[kind](directory, options)
+
+
+def _whisper_on_cpu(directory: Path, precision: str, threads: int, capacity: int) -> Recogniser:
     from model.whisper.recogniser import WhisperOptions, WhisperRecogniser
 
+    arithmetic = "int8" if precision == "auto" else precision
     lanes = threads or min(4, len(os.sched_getaffinity(0)))
-    return WhisperRecogniser(directory, WhisperOptions(lanes=lanes, **options))
+    return WhisperRecogniser(
+        directory, WhisperOptions(arithmetic, arithmetic, arithmetic, lanes=lanes, **({"capacity": capacity} if capacity else {}))
+    )
+
+
+def _glm_asr(directory: Path, options: BatchOptions) -> Recogniser:
+    from model.glm_asr.recogniser import GlmAsrRecogniser
+
+    return GlmAsrRecogniser(directory, options)
+
+
+def _whisper(directory: Path, options: BatchOptions) -> Recogniser:
+    from model.whisper.batch_recogniser import WhisperBatchRecogniser
+
+    return WhisperBatchRecogniser(directory, options)
+
+
+_FAMILIES: dict[object, Callable[[Path, "BatchOptions"], Recogniser]] = {"whisper": _whisper, "glmasr": _glm_asr}
 
 
 def _model_type(directory: Path) -> object:

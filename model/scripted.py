@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,7 @@ class ScriptedRecogniser:
         self.capacity = capacity
         self.max_window = round(max_window_s * SAMPLE_RATE)
         self.languages: tuple[str, ...] = ()
+        self.batch_rows, self.batch_s = 16, 12.0
         self._streams: dict[UtteranceId, _Stream] = {}
 
     @property
@@ -57,7 +58,7 @@ class ScriptedRecogniser:
         """Utterances that were opened and not closed yet."""
         return tuple(self._streams)
 
-    def warm_up(self) -> None:
+    def warm_up(self, report: Callable[[str], object] = str) -> None:
         """Nothing to warm."""
 
     def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:

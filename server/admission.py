@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from server.metrics import Metrics
-from streaming.errors import Overloaded, ServerFault, ShuttingDown
+from streaming.errors import RecogniserFailed, Overloaded, ServerFault, ShuttingDown
 
 
 class Admission:
     """Counts sessions; a place is given back however the session ends."""
 
-    def __init__(self, capacity: int, metrics: Metrics) -> None:
-        self.capacity, self._metrics = capacity, metrics
+    def __init__(self, capacity: int, metrics: Metrics, is_able: Callable[[], bool] = lambda: True) -> None:
+        """`is_able`: there is a device that works."""
+        self.capacity, self._metrics, self._is_able = capacity, metrics, is_able
         self.live = 0
         self.is_draining = False
         metrics.capacity.set(capacity)
@@ -22,6 +23,8 @@ class Admission:
         """Why no further session may come now, or None."""
         if self.is_draining:
             return ShuttingDown("the server is shutting down; try another one")
+        if not self._is_able():
+            return RecogniserFailed("no device of this server works any more; it must be started anew")
         if self.live >= self.capacity:
             return Overloaded(f"all {self.capacity} places are taken; try again later")
         return None

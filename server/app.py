@@ -6,7 +6,7 @@ import asyncio
 import html
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
@@ -36,18 +36,21 @@ MakeAdapter: TypeAlias = Callable[[str, ServerDefaults, WebSocket], Adapter]
 
 _RETRY_AFTER_S = "5"
 _SESSIONS_PER_CORE = 6
+_SESSIONS_PER_GPU = 250  # the aim, not measured yet; bench/gpu.py finds it
 
 
 class Service:
     """The running server: engine, admission, live connections."""
 
-    def __init__(self, config: Config, recogniser: Recogniser, keys: tuple[bytes, ...] = ()) -> None:
+    def __init__(self, config: Config, recognisers: Sequence[Recogniser], keys: tuple[bytes, ...] = ()) -> None:
         self.config = config
         self.metrics = Metrics()
-        self.engine = Engine(recogniser, self.metrics)
+        self.engines = [Engine(recogniser, self.metrics) for recogniser in recognisers]
         self.gate = Gate(config, keys)
-        self.admission = Admission(capacity(config, recogniser), self.metrics)
-        self.defaults = _defaults(config, recogniser)
+        self.admission = Admission(
+            capacity(config, recognisers), self.metrics, is_able=lambda: any(e.is_able for e in self.engines)
+        )
+        self.defaults = _defaults(config, recognisers[0])
         self.live: set[Connection] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._limits = _session_limits(config)
@@ -73,7 +76,7 @@ class Service:
         client = websocket.client.host if websocket.client else "?"
         logs.info("session opened", session=session_id, protocol=adapter.name, client=client)
         session = Session(session_id, self._limits)
-        connection = Connection(websocket, adapter, session, self.engine, self.metrics, self._connection_limits)
+        connection = Connection(websocket, adapter, session, self._least_loaded(), self.metrics, self._connection_limits)
         running = asyncio.create_task(connection.run())
         self.live.add(connection)
         self._running.add(running)
@@ -82,6 +85,10 @@ class Service:
         finally:
             self.live.discard(connection)
             self._running.discard(running)
+
+    def _least_loaded(self) -> Engine:
+        """Where the next session goes; it stays there."""
+        return min(self.engines, key=lambda engine: (not engine.is_able, engine.sessions))
 
     async def _refuse(self, websocket: WebSocket, reason: Refused | TranscriptionError, session_id: str) -> None:
         """Answer the handshake with plain HTTP, so that no WebSocket ever opens."""
@@ -113,10 +120,11 @@ def refusal(reason: Refused | TranscriptionError, request_id: str) -> Response:
     return JSONResponse(body, status, headers)
 
 
-def capacity(config: Config, recogniser: Recogniser) -> int:
-    """Sessions that are admitted; each can have two utterances on the device at once."""
-    wanted = config.max_sessions or _SESSIONS_PER_CORE * len(os.sched_getaffinity(0))
-    return max(1, min(wanted, recogniser.capacity // 2))
+def capacity(config: Config, recognisers: Sequence[Recogniser]) -> int:
+    """Sessions that are admitted; each can have two utterances on its device at once."""
+    gpus = sum(name.strip().startswith("cuda") for name in config.device.split(","))
+    affordable = _SESSIONS_PER_GPU * gpus or _SESSIONS_PER_CORE * len(os.sched_getaffinity(0))
+    return max(1, min(config.max_sessions or affordable, sum(r.capacity // 2 for r in recognisers)))
 
 
 def build_app(service: Service) -> Starlette:
@@ -124,9 +132,10 @@ def build_app(service: Service) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        service.engine.start()
+        for engine in service.engines:
+            engine.start()
         yield
-        await service.engine.stop()
+        await asyncio.gather(*(engine.stop() for engine in service.engines))
 
     def guarded(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
         def checked(request: Request) -> Response:
@@ -185,7 +194,7 @@ def _session_limits(config: Config) -> SessionLimits:
 def _page(service: Service) -> str:
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Stenoline</title>
 <style>body{{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}}code{{background:#eee}}</style>
-<h1>Stenoline</h1><p>Live transcription with <b>{html.escape(service.engine.recogniser.name)}</b>:
+<h1>Stenoline</h1><p>Live transcription with <b>{html.escape(service.engines[0].recogniser.name)}</b>:
 {service.admission.live} of {service.admission.capacity} sessions.</p>
 <ul><li><code>/v1/stream</code> native WebSocket protocol<li><code>/v1/listen</code> Deepgram's live protocol
 <li><a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>, <a href="/metrics">/metrics</a></ul>

@@ -21,7 +21,7 @@ from server import logs
 from server.auth import read_keys
 from server.config import PREFIX, BadSetting, Config, described, load
 
-_MODEL_OPTIONS = ("model", "device", "precision", "threads", "language")
+_MODEL_OPTIONS = ("model", "device", "precision", "encoder_policy", "threads", "language")
 _FORMATS = ("txt", "json", "srt", "vtt")
 _FAULTS = (BadSetting, UnknownModel, BadCheckpoint, EmbeddedModelError, OSError)
 
@@ -91,7 +91,7 @@ def _serve(options: argparse.Namespace, console: Console) -> int:
         service = Service(config, load_model(config, console), keys)
         url = f"{'wss' if config.tls_cert else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}/v1/stream"
         logs.info("settings", **described(config))
-        logs.info("listening", url=url, model=service.engine.recogniser.name, sessions=service.admission.capacity)
+        logs.info("listening", url=url, model=service.engines[0].recogniser.name, sessions=service.admission.capacity)
         run(service, listener)
     return 0
 

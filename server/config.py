@@ -30,8 +30,17 @@ class Config:
     host: str = _option("127.0.0.1", "address to listen on; any but a loopback one needs an API key or --insecure")
     port: int = _option(8000, "TCP port; 0 takes a free one", low=0, high=65535)
     model: str = _option("whisper-base", "model: 'whisper-base' (embedded), a directory, or a hub name (openai/whisper-small)")
-    device: str = _option("cpu", "device to compute on; see 'stenoline devices'")
-    precision: str = _option("int8", "arithmetic of the linear layers", choices=("int8", "float32"))
+    device: str = _option("cpu", "device to compute on, or several separated by commas; see 'stenoline devices'")
+    precision: str = _option(
+        "auto",
+        "arithmetic; auto: int8 for Whisper on a CPU, float32 for others on a CPU, bfloat16 on a GPU",
+        choices=("auto", "int8", "bfloat16", "float32"),
+    )
+    encoder_policy: str = _option(
+        "exact",
+        "what an update encodes anew: the window, its last 12 s, or its last 0.64 s",
+        choices=("exact", "windowed", "frozen-kv"),
+    )
     threads: int = _option(0, "threads that share each batch of inference; 0: one for each core, at most 4", low=0, high=256)
     max_sessions: int = _option(
         0, "live sessions at once; 0: six for each core, as many as the model has room for", low=0, high=10_000

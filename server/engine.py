@@ -12,12 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from model.interfaces import Hypothesis, Recogniser, StepRequest, UtteranceId
+from model.interfaces import DeviceLost, Hypothesis, Recogniser, StepRequest, UtteranceId
 from server import logs
 from server.heap import Trimmer
 from server.metrics import Metrics
 from streaming.errors import RecogniserFailed
-from streaming.scheduler import Batch, Scheduler
+from streaming.scheduler import Batch, Scheduler, SchedulerConfig
 
 Answer = Hypothesis | RecogniserFailed
 OnAnswer = Callable[[UtteranceId, Answer], None]  # called on the event loop
@@ -29,13 +29,15 @@ class Engine:
     def __init__(self, recogniser: Recogniser, metrics: Metrics, scheduler: Scheduler | None = None) -> None:
         self.recogniser = recogniser
         self._metrics = metrics
-        self._scheduler = scheduler or Scheduler()
+        limits = SchedulerConfig(max_rows=recogniser.batch_rows, max_encoded_s=recogniser.batch_s)
+        self._scheduler = scheduler or Scheduler(limits)
         self._notes: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
         self._listeners: dict[str, OnAnswer] = {}
         self._asked_at: dict[UtteranceId, float] = {}
         self._trimmer = Trimmer()
         self._is_stopping = False
+        self.is_able = True  # the device works
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -43,6 +45,11 @@ class Engine:
         """Start the thread; answers go to the running event loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+
+    @property
+    def sessions(self) -> int:
+        """Attached."""
+        return len(self._listeners)
 
     @property
     def partial_interval_ms(self) -> int:
@@ -139,13 +146,20 @@ class Engine:
     def _step(self, requests: Sequence[StepRequest]) -> list[tuple[UtteranceId, Answer]]:
         """A failed batch is no answer about any of its members, and its audio is in no known state: its utterances end."""
         try:
-            return [(h.utterance, h) for h in self.recogniser.step(requests)]
+            answers: Sequence[Hypothesis | Exception] = self.recogniser.step(requests)
         except Exception as error:
+            self.is_able = self.is_able and not isinstance(error, DeviceLost)
+            answers = [error] * len(requests)
+        failed = [a for a in answers if isinstance(a, Exception)]
+        if failed:
             self._metrics.failures.inc()
-            logs.failure("step failed", error, sessions=[r.utterance.session for r in requests])
-            return [(r.utterance, self._failed(r.utterance)) for r in requests]
+            sessions = [r.utterance.session for r, a in zip(requests, answers, strict=True) if isinstance(a, Exception)]
+            logs.failure("step failed", failed[0], sessions=sessions)
+        return [(r.utterance, self._answer(r.utterance, a)) for r, a in zip(requests, answers, strict=True)]
 
-    def _failed(self, utterance: UtteranceId) -> RecogniserFailed:
+    def _answer(self, utterance: UtteranceId, answer: Hypothesis | Exception) -> Answer:
+        if isinstance(answer, Hypothesis):
+            return answer
         self._close(utterance)
         return RecogniserFailed("the recogniser failed on this utterance; what was stable is kept, the session goes on")
 

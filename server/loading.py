@@ -20,11 +20,15 @@ def prepare(model: str, console: Console) -> Path:
         return resolve(model, progress=lambda done, total: progress.update(task, completed=done, total=total, visible=True))
 
 
-def load(config: Config, console: Console) -> Recogniser:
-    """Prepare, load, warm up."""
-    directory = prepare(config.model, console)
-    with console.status(f"loading {config.model}"):
-        precision = {f"{part}_precision": config.precision for part in ("encoder", "final", "decoder")}
-        recogniser = load_recogniser(directory, device=config.device, threads=config.threads, **precision)
-        recogniser.warm_up()
-    return recogniser
+def load(config: Config, console: Console) -> list[Recogniser]:
+    """Prepare, load, warm up: one recogniser for each device."""
+    directory, loaded = prepare(config.model, console), []
+    for device in [name.strip() for name in config.device.split(",") if name.strip()] or ["cpu"]:
+        with console.status(f"loading {config.model} on {device}"):
+            recogniser = load_recogniser(
+                directory, device=device, precision=config.precision, policy=config.encoder_policy, threads=config.threads
+            )
+        with console.status(f"warming up {config.model} on {device}") as status:
+            recogniser.warm_up(lambda what, status=status: status.update(what))  # type: ignore[misc]
+        loaded.append(recogniser)
+    return loaded

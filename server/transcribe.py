@@ -26,7 +26,7 @@ def transcribe_files(config: Config, files: Sequence[Path], form: str, output: P
     """Transcribe each file; one that cannot be read is named and does not spoil the others. Gives the exit code."""
     if output:
         output.mkdir(parents=True, exist_ok=True)
-    recogniser = load(config, console)
+    recogniser = load(config, console)[0]
     failed = 0
     for path in files:
         try:

@@ -32,7 +32,14 @@ class GlmAsrDecoder:
     """A Chooser; one device → host copy for each call."""
 
     def __init__(
-        self, model: LanguageModel, best: GreedyChoice, cache: RowCache, audio: Tensor, audio_token: int, header: int, graphs: Graphs
+        self,
+        model: LanguageModel,
+        best: GreedyChoice,
+        cache: RowCache,
+        audio: Tensor,
+        audio_token: int,
+        header: int,
+        graphs: Graphs,
     ) -> None:
         """`audio` [slots, units, D] holds the embeddings of audio tokens, the first of which follows `header` others."""
         self.model, self.cache, self._best, self._graphs = model, cache, best, graphs

@@ -26,7 +26,9 @@ class Projector:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
         name = "multi_modal_projector"
         weights = checkpoint.read(checkpoint.under(name), device, dtype)
-        self._one, self._two = (FloatLinear(weights[f"{name}.linear_{i}.weight"], weights[f"{name}.linear_{i}.bias"]) for i in (1, 2))
+        self._one, self._two = (
+            FloatLinear(weights[f"{name}.linear_{i}.weight"], weights[f"{name}.linear_{i}.bias"]) for i in (1, 2)
+        )
 
     def __call__(self, states: Tensor) -> Tensor:
         """[4 * M, D] -> [M, D of the language model]."""

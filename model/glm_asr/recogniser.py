@@ -85,9 +85,7 @@ class GlmAsrRecogniser(BatchRecogniser):
         rows = torch.tensor(fresh_rows(jobs), device=self.device)
         if not len(rows):
             return
-        units = [
-            (job.stream.slot, unit) for job in jobs for unit in range(job.fresh // MERGED_FRAMES, job.used // MERGED_FRAMES)
-        ]
+        units = [(job.stream.slot, unit) for job in jobs for unit in range(job.fresh // MERGED_FRAMES, job.used // MERGED_FRAMES)]
         slot, unit = torch.tensor(units, device=self.device).unbind(1)
         self._audio[slot, unit] = self.model.projector(states[rows])
 

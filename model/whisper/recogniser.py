@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,8 @@ class Stream:
 class WhisperRecogniser:
     """Any Whisper checkpoint in Hugging Face form, on the CPU."""
 
+    batch_rows, batch_s = 16, 12.0
+
     def __init__(self, directory: Path, options: WhisperOptions | None = None) -> None:
         self.options = o = options or WhisperOptions()
         self.config = WhisperConfig.load(directory)
@@ -117,7 +119,7 @@ class WhisperRecogniser:
         return own, SilentTail(self._decoder.project(states), self.options.decoder_tail_stride)
 
     @torch.inference_mode()
-    def warm_up(self) -> None:
+    def warm_up(self, report: Callable[[str], object] = str) -> None:
         """Noise through each kind of pass, up to the longest window; memory of the two streams that a session can need."""
         noise = (torch.randn(self.max_window) * 0.05).numpy()
         one, two = (UtteranceId("warm-up", number) for number in range(2))

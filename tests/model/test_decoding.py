@@ -32,7 +32,15 @@ def choose(small: Tiny) -> GreedyChoice:
 
 
 def row(small: Tiny, states: Tensor, **changes) -> Row:
-    given = {"prompt": START, "start_index": 0, "forced": [], "draft": [], "limit": NEW, "ends": frozenset((END,)), "heard": WINDOW} | changes
+    given = {
+        "prompt": START,
+        "start_index": 0,
+        "forced": [],
+        "draft": [],
+        "limit": NEW,
+        "ends": frozenset((END,)),
+        "heard": WINDOW,
+    } | changes
     return Row(Place(small.self_cache(), small.cross_cache(states), len(states)), **given)
 
 

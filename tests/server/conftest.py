@@ -23,7 +23,7 @@ class Running:
     """A real server on a free port, its event loop in a thread."""
 
     def __init__(self, config: Config, recogniser: Recogniser, keys: tuple[bytes, ...]) -> None:
-        self.service = Service(config, recogniser, keys)
+        self.service = Service(config, [recogniser], keys)
         self.server = DrainingServer(uvicorn_config(self.service), self.service)
         self._listener = listen("127.0.0.1", 0)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"

@@ -109,7 +109,7 @@ def test_many_short_sessions_leave_nothing_behind(serve: Serve) -> None:
             peer.socket.send(SPEECH[:30_000])
     assert wait_for(lambda: running.service.admission.live == 0)
     assert wait_for(lambda: recogniser.open_streams == ())
-    assert running.service.engine._listeners == {}
+    assert running.service.engines[0]._listeners == {}
 
 
 def test_sixteen_sessions_at_once_get_what_each_said(serve: Serve) -> None:

@@ -26,7 +26,7 @@ def test_the_first_preparation_shows_a_bar(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_directory_is_loaded_and_warm(tmp_path: Path):
     tokenizer = embedded.prepare() / "tokenizer.json"
-    recogniser = load(Config(model=str(write(tmp_path / "tiny", tokenizer)), precision="float32"), Console(quiet=True))
+    recogniser = load(Config(model=str(write(tmp_path / "tiny", tokenizer)), precision="float32"), Console(quiet=True))[0]
     assert recogniser.name == "tiny" and "zh" in recogniser.languages
 
 

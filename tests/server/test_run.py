@@ -40,7 +40,7 @@ def test_a_signal_drains(running: Running):
 
 
 def test_a_signal_before_it_serves_exits_at_once():
-    service = Service(Config(), ScriptedRecogniser())
+    service = Service(Config(), [ScriptedRecogniser()])
     server = DrainingServer(uvicorn_config(service), service)
     server.handle_exit(signal.SIGINT, None)
     assert server.should_exit and server.force_exit
