@@ -107,8 +107,8 @@ class AudioEncoder:
         self._tails: list[Tensor] = []
         self._tail_stride = 1
 
-    def keep_silence(self, mel: Tensor, stride: int) -> None:
-        """Keep the keys and values of one in `stride` positions of a window of silence, mel [1, 3003, M].
+    def keep_silence(self, mel: Tensor, stride: int) -> Tensor:
+        """Keep the keys and values of one in `stride` positions of a window of silence, mel [1, 3003, M]; gives their states.
 
         Each counts `stride` times: log(stride) is added to its scores.
         """
@@ -120,6 +120,7 @@ class AudioEncoder:
             kept.append(torch.stack([k, v])[:, None, stride // 2 :: stride].contiguous())
             x = self._through(layer, x, attend_padded(q, k[None], v[None], passage.mask, passage.spans))
         self._tails = kept
+        return self._norm(x)[stride // 2 :: stride]
 
     def passage(
         self,

@@ -23,6 +23,7 @@ from torch import Tensor
 from model.audio_encoder import AudioEncoder
 from model.decoding import Row
 from model.devices import dtype_for
+from model.features import silent_value
 from model.interfaces import SAMPLE_RATE, DeviceLost, Hypothesis, ModelFailure, StepRequest, UtteranceId, Word
 from model.kv_cache import FrameStore
 from model.lengths import FRAME_SAMPLES, FRAMES_PER_SECOND, WINDOW_FRAMES, covering_frames, whole_frames
@@ -78,7 +79,13 @@ class Stream:
     level: float = -math.inf  # loudest cell when they were computed
     frames: int = 0  # encoded
     kept: int = 0  # tokens of the prompt whose keys and values are kept
+    is_language_given: bool = False
     is_audible: bool = True
+
+    @property
+    def samples(self) -> int:
+        """In the window."""
+        return self.heard.samples
 
     @property
     def slot(self) -> int:
@@ -121,8 +128,11 @@ class BatchRecogniser(ABC):
         self._streams: dict[UtteranceId, Stream] = {}
         self._redone = round(options.redone_s * FRAMES_PER_SECOND)
 
-    def _make_stores(self, encoder: AudioEncoder, rotary: Rotary | None, *, layers: int, width: int, mels: int) -> None:
-        """After the weights are on the device: what is left is for streams."""
+    @torch.inference_mode()
+    def _make_stores(
+        self, encoder: AudioEncoder, rotary: Rotary | None, *, layers: int, width: int, mels: int
+    ) -> tuple[Tensor, int]:
+        """After the weights are on the device: what is left is for streams. Gives the encoder's silence."""
         o = self.options
         self._encoder, self._rotary = encoder, rotary
         positions = round(o.store_s * FRAMES_PER_SECOND)
@@ -136,10 +146,9 @@ class BatchRecogniser(ABC):
         self._store = (
             FrameStore(layers, self.capacity, positions, heads, width // heads, self.device, self.dtype) if keeps else None
         )
-        if not o.is_padded:
-            silence = torch.full((1, 2 * WINDOW_FRAMES + 3, mels), ((o.loudest if o.loudest is not None else 1.0) - 4) / 4)
-            silence[:, :2] = silence[:, 2 + 2 * WINDOW_FRAMES :] = 0.0
-            encoder.keep_silence(silence.to(self.device, self.dtype), o.tail_stride)
+        silence = torch.full((1, 2 * WINDOW_FRAMES + 3, mels), silent_value(1.0 if o.loudest is None else o.loudest))
+        silence[:, :2] = silence[:, 2 + 2 * WINDOW_FRAMES :] = 0.0
+        return encoder.keep_silence(silence.to(self.device, self.dtype), o.tail_stride), o.tail_stride
 
     def _affordable(self, slot_bytes: int) -> int:
         if self.device.type != "cuda":
@@ -235,7 +244,8 @@ class BatchRecogniser(ABC):
     def _open(self, request: StepRequest) -> Stream | None:
         if not self._free:
             return None
-        stream = Stream(Heard(self._free.pop()), request.start, request.context.language)
+        stream = Stream(Heard(self._free.pop()), request.start)
+        self._opened(stream, request)
         self._streams[request.utterance] = stream
         return stream
 
@@ -245,12 +255,18 @@ class BatchRecogniser(ABC):
         dropped = (request.roll.keep_from - stream.start) // unit * self.unit_frames
         self._mel.drop(stream.heard, 2 * dropped)
         stream.start += dropped * FRAME_SAMPLES
-        said = [t for word in request.roll.committed for t in word.tokens]
-        stream.draft = stream.draft[len(said) :] if stream.draft[: len(said)] == said else []
-        stream.said = ()
-        self._forget(stream, dropped, said)
+        self._commit(stream, request.roll.committed)
+        self._forget(stream, dropped)
 
-    def _forget(self, stream: Stream, frames: int, said: list[int]) -> None:
+    @abstractmethod
+    def _opened(self, stream: Stream, request: StepRequest) -> None:
+        """Take note of language and prompt."""
+
+    @abstractmethod
+    def _commit(self, stream: Stream, words: Sequence[Word]) -> None:
+        """Words whose audio is dropped."""
+
+    def _forget(self, stream: Stream, frames: int) -> None:
         """The window moves on; where positions are relative, what is frozen moves to its front."""
         stream.frozen = max(0, stream.frozen - frames) if self._rotary is not None else 0
         if self._store is not None and stream.frozen:
@@ -268,8 +284,10 @@ class BatchRecogniser(ABC):
         zeros = o.final_zeros if whole else o.partial_zeros
         used = _in_units(covering_frames(heard.samples + zeros), self.unit_frames)
         frames = WINDOW_FRAMES if o.is_padded else used
-        base = max(0, _down(stream.frozen - round(o.left_s * FRAMES_PER_SECOND), self.unit_frames)) if o.policy == "windowed" else 0
-        first = base if o.policy == "windowed" else stream.frozen
+        first = stream.frozen
+        if o.policy == "windowed":
+            first = max(0, _down(first - round(o.left_s * FRAMES_PER_SECOND), self.unit_frames))
+        base = first if o.policy == "windowed" and self._rotary is not None else 0  # only there positions are relative
         keeps = self._store is not None and frames <= self._store.positions
         return EncoderJob(stream, first, base, stream.frozen, frames, used, stream.frozen if keeps else 0, keeps)
 

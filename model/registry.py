@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def load_recogniser(
     from model.devices import devices
 
     kind = _model_type(directory)
-    if kind not in _FAMILIES:
+    if not isinstance(kind, str) or kind not in _FAMILIES:
         raise UnknownModel(f"{directory}: model_type is {kind!r}, expected one of {', '.join(_FAMILIES)}")
     if device not in (names := [d.name for d in devices()]):
         raise UnknownModel(f"device {device!r} is not there; expected one of {', '.join(names)}")
@@ -73,9 +74,8 @@ def _whisper_on_cpu(directory: Path, precision: str, threads: int, capacity: int
 
     arithmetic = "int8" if precision == "auto" else precision
     lanes = threads or min(4, len(os.sched_getaffinity(0)))
-    return WhisperRecogniser(
-        directory, WhisperOptions(arithmetic, arithmetic, arithmetic, lanes=lanes, **({"capacity": capacity} if capacity else {}))
-    )
+    options = WhisperOptions(arithmetic, arithmetic, arithmetic, lanes=lanes)
+    return WhisperRecogniser(directory, replace(options, capacity=capacity) if capacity else options)
 
 
 def _glm_asr(directory: Path, options: BatchOptions) -> Recogniser:
@@ -90,7 +90,7 @@ def _whisper(directory: Path, options: BatchOptions) -> Recogniser:
     return WhisperBatchRecogniser(directory, options)
 
 
-_FAMILIES: dict[object, Callable[[Path, "BatchOptions"], Recogniser]] = {"whisper": _whisper, "glmasr": _glm_asr}
+_FAMILIES: dict[str, Callable[[Path, BatchOptions], Recogniser]] = {"whisper": _whisper, "glmasr": _glm_asr}
 
 
 def _model_type(directory: Path) -> object:

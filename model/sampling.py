@@ -23,19 +23,23 @@ class GreedyChoice:
         self, size: int, forbidden: Iterable[int], forbidden_first: Iterable[int], device: torch.device | None = None
     ) -> None:
         self._always = _mask(size, forbidden).to(device)
-        self._first = self._always + _mask(size, forbidden_first).to(device)
+        self._only_first = _mask(size, forbidden_first).to(device)
+        self._has_first = bool(self._only_first.any())
 
     def __call__(self, logits: Tensor, is_first: Sequence[bool]) -> tuple[list[int], list[float]]:
         """Logits float32[N, V] (overwritten), one flag a row: nothing was said before it. Gives N tokens and log-probabilities."""
-        first = [i for i, flag in enumerate(is_first) if flag]
-        if first:
-            logits[first] += self._first
-        tokens, log_probabilities = self.best(logits)
+        first = torch.tensor(is_first, device=logits.device) if any(is_first) else None
+        tokens, log_probabilities = self.best(logits, first)
         return tokens.tolist(), log_probabilities.tolist()
 
-    def best(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits float32[N, V] (overwritten) -> tokens int64[N] and log-probabilities [N], left on the device."""
+    def best(self, logits: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits float32[N, V] (overwritten) -> tokens int64[N] and log-probabilities [N], left on the device.
+
+        `is_first` bool[N]: nothing was said before.
+        """
         logits += self._always
+        if is_first is not None and self._has_first:
+            logits += torch.where(is_first[:, None], self._only_first, 0.0)
         best, tokens = logits.max(1)
         return tokens, best - logits.logsumexp(1)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from server.metrics import Metrics
-from streaming.errors import RecogniserFailed, Overloaded, ServerFault, ShuttingDown
+from streaming.errors import Overloaded, RecogniserFailed, ServerFault, ShuttingDown
 
 
 class Admission:

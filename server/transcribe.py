@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from model.interfaces import Recogniser, Samples
+from model.interfaces import ModelFailure, Recogniser, Samples
 from server.audiofile import BadFile, blocks, duration_s
 from server.config import Config
 from server.loading import load
@@ -81,8 +81,10 @@ def _settle(session: Session, recogniser: Recogniser) -> Finals:
         batch = scheduler.schedule(now=0.0)
         if not batch.requests:
             return [event for event in session.events_to_send() if isinstance(event, FinalTranscript) and event.words]
-        for hypothesis in recogniser.step(batch.requests):
-            session.receive_hypothesis(hypothesis, now=0.0)
+        for answer in recogniser.step(batch.requests):
+            if isinstance(answer, ModelFailure):
+                raise answer
+            session.receive_hypothesis(answer, now=0.0)
         scheduler.complete(batch, now=0.0)
 
 

@@ -105,8 +105,10 @@ class LanguageModel:
     def _alignment(self, q: Tensor, k: Tensor, heads: Tensor) -> Tensor:
         """Queries [B, W, H, d], keys [B, S, G, d] -> scores float32[heads, B, W, S]."""
         own, shared = q.index_select(2, heads), k.index_select(2, heads // self._shared)
-        return torch.einsum("bwhd,bshd->hbws", own, shared).float() * self._scale
+        scores: Tensor = torch.einsum("bwhd,bshd->hbws", own, shared).float() * self._scale
+        return scores
 
     def vocabulary(self, hidden: Tensor) -> Tensor:
         """Hidden states [N, D] -> logits float32[N, V]."""
-        return F.linear(hidden, self._output).float()
+        logits: Tensor = F.linear(hidden, self._output).float()
+        return logits

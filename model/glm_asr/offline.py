@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from model.attention import Spans
+from model.batch_decoder import Place
 from model.decoding import Row, decode
 from model.features import mel_filters
 from model.glm_asr.configuration import MERGED_FRAMES
-from model.glm_asr.decoder import GlmAsrDecoder, Place
+from model.glm_asr.decoder import GlmAsrDecoder
 from model.glm_asr.model import GlmAsr
 from model.graphs import Graphs
 from model.interfaces import Samples

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from model.alignment import token_frames
+from model.batch_decoder import KEY_BUCKET, Place
 from model.batch_recogniser import BatchOptions, BatchRecogniser, EncoderJob, Stream, fresh_rows
 from model.decoding import Row, decode
 from model.glm_asr.answer import unwrapped
 from model.glm_asr.configuration import MERGED_FRAMES
-from model.glm_asr.decoder import KEY_BUCKET, GlmAsrDecoder, Place
+from model.glm_asr.decoder import GlmAsrDecoder
 from model.glm_asr.model import GlmAsr
 from model.graphs import Graphs
 from model.interfaces import Hypothesis, StepRequest, Word
@@ -27,7 +28,7 @@ _UNIT_SAMPLES = MERGED_FRAMES * FRAME_SAMPLES
 class GlmAsrRecogniser(BatchRecogniser):
     """Any GLM-ASR checkpoint in the layout of transformers 5, on a CPU or a GPU."""
 
-    languages = ()
+    languages: tuple[str, ...] = ()
     unit_frames = MERGED_FRAMES
 
     def __init__(self, directory: Path, options: BatchOptions | None = None) -> None:
@@ -89,8 +90,16 @@ class GlmAsrRecogniser(BatchRecogniser):
         slot, unit = torch.tensor(units, device=self.device).unbind(1)
         self._audio[slot, unit] = self.model.projector(states[rows])
 
-    def _forget(self, stream: Stream, frames: int, said: list[int]) -> None:
-        super()._forget(stream, frames, said)
+    def _opened(self, stream: Stream, request: StepRequest) -> None:
+        stream.language = request.context.language
+
+    def _commit(self, stream: Stream, words: Sequence[Word]) -> None:
+        said = [t for word in words for t in word.tokens]
+        stream.draft = stream.draft[len(said) :] if stream.draft[: len(said)] == said else []
+        stream.said = stream.said[len(words) :] if stream.said[: len(words)] == tuple(words) else ()
+
+    def _forget(self, stream: Stream, frames: int) -> None:
+        super()._forget(stream, frames)
         units = frames // MERGED_FRAMES
         self._audio[stream.slot, : self._units - units] = self._audio[stream.slot, units:].clone()
         stream.kept = 0
@@ -170,14 +179,14 @@ class GlmAsrRecogniser(BatchRecogniser):
         return tuple(words)
 
     def _times(self, stream: Stream, row: Row, sizes: Sequence[int], stable: Sequence[Word]) -> list[tuple[int, int]]:
-        if self._choose.has_alignment:
+        if self.model.language_model.has_alignment:
             return self._aligned(stream, row, sizes)
         return self._interpolated(stream, row, sizes, stable)
 
     def _aligned(self, stream: Stream, row: Row, sizes: Sequence[int]) -> list[tuple[int, int]]:
         """By the attention of the alignment heads; units of 80 ms need no smoothing."""
         count = len(row.forced) + len(row.tokens) + 1
-        starts = token_frames(torch.cat(row.scores, 1)[:, :count], is_smoothed=False).tolist()
+        starts = token_frames(torch.cat(row.scores, 1)[:, :count].cpu(), is_smoothed=False).tolist()
         starts += [row.heard] * (count - len(starts))
         end = stream.start + stream.heard.samples
         edges = [min(end, stream.start + unit * _UNIT_SAMPLES) for unit in starts]

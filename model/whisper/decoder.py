@@ -17,7 +17,6 @@ from model.sampling import GreedyChoice
 from model.whisper.configuration import WhisperConfig
 from model.whisper.encoder import FeedForward
 
-
 _ROWS = 32
 
 

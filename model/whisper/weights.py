@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor, equal
 
-from model.checkpoint import BadCheckpoint, check, in_float32, read_tensors
+from model.checkpoint import BadCheckpoint, Checkpoint, check, in_float32, read_tensors
 from model.whisper.configuration import WhisperConfig
 
 _EMBEDDING, _OUTPUT = "decoder.embed_tokens.weight", "proj_out.weight"
@@ -22,6 +22,13 @@ def load_weights(directory: Path, config: WhisperConfig) -> dict[str, Tensor]:
         raise BadCheckpoint(f"{directory}: {_OUTPUT} differs from {_EMBEDDING}; Whisper ties the two")
     check(tensors, expected_shapes(config), directory)
     return in_float32(tensors)
+
+
+def open_weights(directory: Path, config: WhisperConfig) -> Checkpoint:
+    """The checkpoint under the same names, checked, nothing read yet. Raises BadCheckpoint."""
+    checkpoint = Checkpoint(directory, lambda name: name.removeprefix("model."), ignored=(_OUTPUT,))
+    checkpoint.check(expected_shapes(config))
+    return checkpoint
 
 
 def expected_shapes(c: WhisperConfig) -> Shapes:

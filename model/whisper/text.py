@@ -1,0 +1,185 @@
+"""What Whisper writes: prompts, languages, silence, words with their times and confidence. The same wherever it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from model.alignment import token_frames
+from model.decoding import Chooser, Row, finish, verify
+from model.interfaces import DecodeContext, Hypothesis, StepRequest, Word
+from model.lengths import FRAME_SAMPLES, whole_frames
+from model.sampling import GreedyChoice, calibrated, word_probability
+from model.whisper.configuration import WhisperConfig
+from model.whisper.tokenizer import WhisperTokenizer
+from model.words import UNSPACED
+
+
+@dataclass(frozen=True, slots=True)
+class TextOptions:
+    """The defaults are those measured in docs/decisions/."""
+
+    prompt_tokens: int = 64
+    tokens_per_second: float = 8.0
+    confidence: tuple[float, float] = (0.85, 0.95)  # slope and offset of the calibration, fitted to the embedded model
+    character_confidence: tuple[float, float] = (0.5, 0.2)  # the same where a word is a character
+    silent_probability: float = 0.5  # of the no-speech token: at least this, and
+    silent_doubt: float = 1.2  # this much of it together with half the doubt (mean -log p) of the text, means silence
+    has_quick_partials: bool = False  # their word times from where each token looked most, without warping
+
+
+class Written(Protocol):
+    """What is known of a stream's text."""
+
+    start: int  # SampleIndex of the window's first sample
+    prompt: list[int]
+    language: str | None
+    is_language_given: bool
+    draft: list[int]
+    is_audible: bool
+
+    @property
+    def samples(self) -> int:
+        """In the window."""
+
+
+class WhisperText:
+    """For one model."""
+
+    def __init__(self, config: WhisperConfig, tokenizer: WhisperTokenizer, options: TextOptions) -> None:
+        self._config, self._tokenizer, self.options = config, tokenizer, options
+        self.languages = tuple(tokenizer.language_ids) if config.is_multilingual else ("en",)
+
+    def best(self, device: torch.device | None = None) -> GreedyChoice:
+        """The choice among tokens that may be text."""
+        c = self._config
+        forbidden = {*c.suppress_tokens, *range(self._tokenizer.eot + 1, c.vocab_size)}
+        return GreedyChoice(c.vocab_size, forbidden, c.begin_suppress_tokens, device)
+
+    def opening(self, context: DecodeContext) -> tuple[str | None, list[int]]:
+        """Language, if known, and prompt of a new stream."""
+        language = context.language or (None if self._config.is_multilingual else "en")
+        text = context.prompt.strip()
+        return language, self._tokenizer.encode(" " + text)[-self.options.prompt_tokens :] if text else []
+
+    def commit(self, stream: Written, words: Sequence[Word]) -> None:
+        """Words whose audio is dropped become prompt."""
+        said = [t for word in words for t in word.tokens]
+        stream.prompt = (stream.prompt + said)[-self.options.prompt_tokens :]
+        stream.draft = stream.draft[len(said) :] if stream.draft[: len(said)] == said else []
+
+    # decoding
+
+    def decode(self, choose: Chooser, batch: Sequence[StepRequest], streams: Sequence[Written], places: Sequence[Any]) -> list[Row]:
+        """The text of each stream; its keys and values are at its place."""
+        rows = [self._row(*each) for each in zip(batch, streams, places, strict=True)]
+        verify(choose, rows)
+        changed = [i for i, (r, s) in enumerate(zip(rows, streams, strict=True)) if self._language_changed(batch[i], s, r)]
+        if changed:
+            for i in changed:
+                streams[i].draft = []
+                rows[i] = self._row(batch[i], streams[i], places[i])
+            verify(choose, [rows[i] for i in changed])
+        finish(choose, rows)
+        return rows
+
+    def _row(self, request: StepRequest, stream: Written, place: Any) -> Row:
+        t = self._tokenizer
+        before = [t.sot_prev, *stream.prompt] if stream.prompt else []
+        forced = [token for word in request.stable for token in word.tokens]
+        draft = stream.draft[len(forced) :] if stream.draft[: len(forced)] == forced else []
+        room = self._config.max_target_positions - len(before) - 6
+        limit = min(room, int(self.options.tokens_per_second * stream.samples / 16_000) + 6)
+        return Row(
+            place=place,
+            prompt=[*before, *t.start(stream.language or "en")],
+            start_index=len(before),
+            forced=forced,
+            draft=draft[: max(0, limit - len(forced) - 1)],
+            limit=limit,
+            ends=frozenset((t.eot,)),
+            heard=whole_frames(stream.samples),
+        )
+
+    def _language_changed(self, request: StepRequest, stream: Written, row: Row) -> bool:
+        """The language is verified like a draft, until words of the utterance are stable."""
+        is_settled = bool(request.stable) and stream.language is not None
+        if stream.is_language_given or is_settled or row.start_logits is None:
+            return False
+        codes, ids = zip(*self._tokenizer.language_ids.items(), strict=True)
+        best = codes[int(row.start_logits[list(ids)].argmax())]
+        changed: bool = best != (stream.language or "en")
+        stream.language = best
+        return changed
+
+    # answer
+
+    def hypothesis(self, request: StepRequest, stream: Written, row: Row) -> Hypothesis:
+        """What is answered to a request; the stream's draft is its text."""
+        whole = request.whole_window or request.is_final
+        words = () if self._is_silent(request, stream, row) else self._words(request, stream, row)
+        stream.draft = [token for word in words for token in word.tokens]
+        return Hypothesis(
+            request.utterance,
+            request.revision,
+            words,
+            stream.start + stream.samples,
+            request.is_final,
+            whole,
+            stream.language,
+            self._language_confidence(stream, row),
+            row.is_cut,
+        )
+
+    def _is_silent(self, request: StepRequest, stream: Written, row: Row) -> bool:
+        if request.stable or row.start_logits is None:
+            return False
+        if not (row.tokens and stream.is_audible):
+            return True
+        silent = float(row.start_logits.softmax(0)[self._tokenizer.no_speech])
+        mean = (sum(row.log_probabilities) + row.end_log_probability) / (len(row.tokens) + 1)
+        return silent > self.options.silent_probability and silent - mean / 2 > self.options.silent_doubt
+
+    def _language_confidence(self, stream: Written, row: Row) -> float:
+        if stream.is_language_given or row.start_logits is None or stream.language is None:
+            return 1.0
+        ids = self._tokenizer.language_ids
+        among = row.start_logits[list(ids.values())].softmax(0)
+        return float(among[list(ids).index(stream.language)])
+
+    def _words(self, request: StepRequest, stream: Written, row: Row) -> tuple[Word, ...]:
+        """The stable words as they are, then the free tokens as words with their times."""
+        times, language = self._times(request, stream, row), stream.language or "en"
+        calibration = self.options.character_confidence if language in UNSPACED else self.options.confidence
+        words, position = list(request.stable), 0
+        for text, tokens in self._tokenizer.split_words(row.tokens, language):
+            chosen = row.log_probabilities[position : position + len(tokens)]
+            first = len(row.forced) + position
+            position += len(tokens)
+            start, end = times[first], times[first + len(tokens)]
+            start = max(start, words[-1].end if words else stream.start)
+            confidence = calibrated(word_probability(chosen), *calibration)
+            words.append(Word(text, start, max(start, end), confidence, tuple(tokens)))
+        return tuple(words)
+
+    def _times(self, request: StepRequest, stream: Written, row: Row) -> list[int]:
+        """Where each text token starts, and where the last one ends, in samples of the session."""
+        count, heard = len(row.forced) + len(row.tokens), max(1, whole_frames(stream.samples))
+        if self.options.has_quick_partials and not (request.whole_window or request.is_final):
+            starts = quick_starts(row.attended[:count], heard)
+        else:
+            starts = token_frames(torch.cat(row.scores, 1)[:, : count + 1, :heard].cpu()).tolist()
+        starts += [heard] * (count + 1 - len(starts))
+        return [stream.start + frame * FRAME_SAMPLES for frame in starts]
+
+
+def quick_starts(attended: Sequence[int], heard: int) -> list[int]:
+    """Where each token starts, if it ends where it looked most and none begins before the one before it ends."""
+    starts, last = list[int](), 0
+    for frame in attended:
+        starts.append(last)
+        last = min(heard, max(last, frame + 1))
+    return [*starts, last]
