@@ -11,16 +11,16 @@ Frozen is what is older than `redone_s`. A final, and what is asked for as a who
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from model.audio_encoder import AudioEncoder
+from model.batch_stream import EncoderJob, Stream, groups
 from model.decoding import Row
 from model.devices import dtype_for
 from model.features import silent_value
@@ -33,7 +33,6 @@ from model.rotary import Rotary
 Answer: TypeAlias = Hypothesis | ModelFailure
 
 POLICIES = ("exact", "windowed", "frozen-kv")
-_WASTE = 0.15  # of a group's padded queries
 _ROW_S = 8.0  # of audio that a row of a batch has on average
 
 
@@ -63,53 +62,6 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise ValueError(f"policy is {self.policy!r}, expected one of {', '.join(POLICIES)}")
-
-
-@dataclass(slots=True)
-class Stream:
-    """One utterance's window on the device."""
-
-    heard: Heard
-    start: int  # SampleIndex of the window's first sample
-    language: str | None = None
-    prompt: list[int] = field(default_factory=list)
-    draft: list[int] = field(default_factory=list)
-    said: tuple[Word, ...] = ()  # the words of the last hypothesis
-    frozen: int = 0  # frames
-    level: float = -math.inf  # loudest cell when they were computed
-    frames: int = 0  # encoded
-    kept: int = 0  # tokens of the prompt whose keys and values are kept
-    is_language_given: bool = False
-    is_audible: bool = True
-
-    @property
-    def samples(self) -> int:
-        """In the window."""
-        return self.heard.samples
-
-    @property
-    def slot(self) -> int:
-        """Its place in every store."""
-        return self.heard.slot
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderJob:
-    """Frames `first` to `frames` of a stream's window, as positions from `base`; output from `fresh` on is used."""
-
-    stream: Stream
-    first: int
-    base: int
-    fresh: int
-    frames: int  # end of what is encoded
-    used: int  # end of what is used
-    attends: int  # frozen frames in the store to attend to
-    keeps: bool  # keys and values in the store
-
-    @property
-    def size(self) -> int:
-        """Frames to encode."""
-        return self.frames - self.first
 
 
 class BatchRecogniser(ABC):
@@ -292,7 +244,7 @@ class BatchRecogniser(ABC):
         return EncoderJob(stream, first, base, stream.frozen, frames, used, stream.frozen if keeps else 0, keeps)
 
     def _encode(self, jobs: Sequence[EncoderJob]) -> None:
-        for group in _groups(jobs):
+        for group in groups(jobs):
             states = self._states(group)
             self._remember(group, states)
         for job in jobs:
@@ -332,28 +284,6 @@ class BatchRecogniser(ABC):
     @abstractmethod
     def _hypothesis(self, request: StepRequest, stream: Stream, row: Row) -> Hypothesis:
         """What is answered."""
-
-
-def _groups(jobs: Sequence[EncoderJob]) -> Iterator[list[EncoderJob]]:
-    """Of about the same size, so that little is computed for padding; apart, what is not kept in a store."""
-    for keeps in (True, False):
-        group: list[EncoderJob] = []
-        for job in sorted((j for j in jobs if j.keeps is keeps), key=lambda job: -job.size):
-            if group and (len(group) + 1) * group[0].size * (1 - _WASTE) > sum(j.size for j in group) + job.size:
-                yield group
-                group = []
-            group.append(job)
-        if group:
-            yield group
-
-
-def fresh_rows(jobs: Iterable[EncoderJob]) -> list[int]:
-    """Which packed rows of a group are used: those from each job's `fresh` frame to its `used` one."""
-    rows, at = list[int](), 0
-    for job in jobs:
-        rows += range(at + job.fresh - job.first, at + job.used - job.first)
-        at += job.size
-    return rows
 
 
 def _down(frames: int, unit: int) -> int:

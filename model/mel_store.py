@@ -31,10 +31,15 @@ class Heard:
     samples: int = 0  # in the window
     frames: int = 0  # complete, in the store
     ending: int = 0  # after those: frames that reach past the audio, heard with zeros after it
-    loudest: float = _LOWEST  # cell of all of them, log10 of power
     loudness: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))  # of the complete ones, frame by frame
+    ending_loudness: float = _LOWEST
     pending: Samples = field(default_factory=lambda: np.zeros(0, np.float32))  # audio of frames that are not complete yet
     is_started: bool = False
+
+    @property
+    def loudest(self) -> float:
+        """The loudest cell so far, log10 of power."""
+        return float(self.loudness.max(initial=self.ending_loudness))
 
     def take(self, samples: Samples) -> tuple[Samples, int]:
         """The audio of the next frames with zeros after it, and how many of those frames are complete."""
@@ -72,7 +77,7 @@ class MelStore:
         for window, (_, complete), count, loud in zip(windows, taken, counts, loudness, strict=True):
             window.frames, window.ending = window.frames + complete, count - complete
             window.loudness = np.concatenate([window.loudness, loud[:complete]])
-            window.loudest = float(max(window.loudness.max(initial=_LOWEST), loud[:count].max(initial=_LOWEST)))
+            window.ending_loudness = float(loud[complete:count].max(initial=_LOWEST))
 
     def drop(self, window: Heard, frames: int) -> None:
         """Forget the oldest frames of a window."""

@@ -11,6 +11,7 @@ Pieces: TypeAlias = list[tuple[str, list[int]]]  # texts and their tokens
 UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}
 _BEFORE = "\"'“¿([{-「『（《"  # attach to the word that follows
 _AFTER = "\"'.。,，!！?？:：”)]}、」』）》;；…%"  # attach to the word that came
+_OPENING = "“「『（《"  # begin a word where there are no spaces
 _BROKEN = "�"
 
 
@@ -30,24 +31,31 @@ def characters(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> Pi
 
 def spaced_words(pieces: Pieces) -> Pieces:
     """Words begin with a space (the rule of openai/whisper)."""
-    return attached(_joined(pieces, lambda text, before: text.startswith(" ")))
+    return attached(_joined(pieces, lambda text, before: text.startswith(" ") or text.strip() in _AFTER + _BEFORE))
 
 
 def mixed_words(pieces: Pieces) -> Pieces:
     """Words begin with a space or where the script changes; tokens of a script without spaces stay as they are."""
-    return attached(_joined(pieces, lambda text, before: text.startswith(" ") or _is_unspaced(text[0]) or _is_unspaced(before[-1])))
+    return attached(_joined(pieces, _begins_mixed))
 
 
-def _is_unspaced(letter: str) -> bool:
-    """Written without spaces between words: Chinese, Japanese, Thai."""
-    name = unicodedata.name(letter, "")
-    return name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY", "HIRAGANA", "KATAKANA", "THAI"))
+def _begins_mixed(text: str, before: str) -> bool:
+    if text.startswith(" ") or text[0] in _OPENING:
+        return True
+    if text[0] in _AFTER or before.strip() in _OPENING:
+        return False
+    return _is_wide(text[0]) or _is_wide(before[-1])
+
+
+def _is_wide(letter: str) -> bool:
+    """Of a script that is written without spaces between words, or its punctuation."""
+    return unicodedata.east_asian_width(letter) in "WF" or unicodedata.name(letter, "").startswith("THAI")
 
 
 def _joined(pieces: Pieces, begins: Callable[[str, str], bool]) -> Pieces:
     words: Pieces = []
     for text, ids in pieces:
-        if not words or not text or not words[-1][0] or begins(text, words[-1][0]) or text.strip() in _AFTER + _BEFORE:
+        if not words or not text or not words[-1][0] or begins(text, words[-1][0]):
             words.append((text, list(ids)))
         else:
             words[-1] = (words[-1][0] + text, words[-1][1] + ids)

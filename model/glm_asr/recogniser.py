@@ -10,7 +10,8 @@ from torch import Tensor
 
 from model.alignment import token_frames
 from model.batch_decoder import KEY_BUCKET, Place
-from model.batch_recogniser import BatchOptions, BatchRecogniser, EncoderJob, Stream, fresh_rows
+from model.batch_recogniser import BatchOptions, BatchRecogniser
+from model.batch_stream import EncoderJob, Stream, fresh_rows
 from model.decoding import Row, decode
 from model.glm_asr.answer import unwrapped
 from model.glm_asr.configuration import MERGED_FRAMES

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from model.audio_encoder import AudioEncoder, AudioEncoderLayer, Convolutions, LayerNames
 from model.batch_decoder import Place
-from model.batch_recogniser import BatchOptions, BatchRecogniser, EncoderJob, Stream, fresh_rows
+from model.batch_recogniser import BatchOptions, BatchRecogniser
+from model.batch_stream import EncoderJob, Stream, fresh_rows
 from model.checkpoint import Checkpoint
 from model.decoding import Row
 from model.graphs import Graphs
@@ -38,22 +39,13 @@ class WhisperBatchRecogniser(BatchRecogniser):
         self._text = WhisperText(c, tokenizer, text or TextOptions(has_quick_partials=self.device.type == "cuda"))
         self.languages = self._text.languages
         checkpoint = open_weights(directory, c)
-        encoder = self._encoder_of(checkpoint)
+        encoder = encoder_of(checkpoint, c, self.device, self.dtype)
         silent = self._make_stores(encoder, None, layers=c.encoder_layers, width=c.d_model, mels=c.num_mel_bins)
         self._memory = torch.zeros(self.capacity, WINDOW_FRAMES, c.d_model, device=self.device, dtype=self.dtype)
         self.graphs = Graphs(self.device)
         rows = min(self.options.max_rows, self.capacity)
         with torch.inference_mode():
             self._choose = WhisperBatchDecoder(checkpoint, c, self._text.best(self.device), rows, silent, self.graphs)
-
-    def _encoder_of(self, checkpoint: Checkpoint) -> AudioEncoder:
-        c = self.config
-        names = [f"encoder.layers.{i}" for i in range(c.encoder_layers)]
-        layers = [AudioEncoderLayer(checkpoint.read(checkpoint.under(n), self.device, self.dtype), n, _NAMES) for n in names]
-        outer = [n for part in ("conv1", "conv2", "layer_norm", "embed_positions") for n in checkpoint.under(f"encoder.{part}")]
-        weights = checkpoint.read(outer, self.device, self.dtype)
-        stem, norm = Convolutions(weights, "encoder"), Norm(weights, "encoder.layer_norm")
-        return AudioEncoder(stem, layers, norm, c.encoder_attention_heads, positions=weights["encoder.embed_positions.weight"])
 
     def _memory_bytes(self) -> int:
         return WINDOW_FRAMES * self.config.d_model * self.dtype.itemsize
@@ -89,3 +81,13 @@ class WhisperBatchRecogniser(BatchRecogniser):
 
     def _hypothesis(self, request: StepRequest, stream: Stream, row: Row) -> Hypothesis:
         return self._text.hypothesis(request, stream, row)
+
+
+def encoder_of(checkpoint: Checkpoint, c: WhisperConfig, device: torch.device, dtype: torch.dtype) -> AudioEncoder:
+    """The encoder with the weights of a checkpoint."""
+    names = [f"encoder.layers.{i}" for i in range(c.encoder_layers)]
+    layers = [AudioEncoderLayer(checkpoint.read(checkpoint.under(n), device, dtype), n, _NAMES) for n in names]
+    outer = [n for part in ("conv1", "conv2", "layer_norm", "embed_positions") for n in checkpoint.under(f"encoder.{part}")]
+    weights = checkpoint.read(outer, device, dtype)
+    stem, norm = Convolutions(weights, "encoder"), Norm(weights, "encoder.layer_norm")
+    return AudioEncoder(stem, layers, norm, c.encoder_attention_heads, positions=weights["encoder.embed_positions.weight"])

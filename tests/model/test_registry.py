@@ -49,7 +49,7 @@ def test_what_is_no_model_directory_is_refused(tmp_path: Path):
 def test_another_family_is_refused(tiny_directory: Path, tmp_path: Path, embedded_directory: Path):
     directory = write(tmp_path / "other", embedded_directory / "tokenizer.json")
     edit_json(directory / "config.json", model_type="wav2vec2")
-    with pytest.raises(UnknownModel, match=r"model_type is 'wav2vec2', expected 'whisper'"):
+    with pytest.raises(UnknownModel, match=r"model_type is 'wav2vec2', expected one of whisper, glmasr"):
         load_recogniser(directory)
 
 

@@ -52,7 +52,7 @@ def test_every_setting_is_an_option(capsys: pytest.CaptureFixture[str]):
         (("serve", "--host", "0.0.0.0"), "give --api-key-file"),
         (("serve", "--config", "/no/such.toml"), "config file /no/such.toml cannot be read: No such file"),
         (("serve", "--api-key-file", "/no/such"), "api_key_file /no/such cannot be read"),
-        (("serve", "--precision", "int4"), "precision is 'int4', expected one of int8, float32"),
+        (("serve", "--precision", "int4"), "precision is 'int4', expected one of auto, int8"),
         (("transcribe", "a.wav", "--model", "/no/such/model"), "model '/no/such/model' is not known"),
         (("prepare", "--model", "nothing"), "model 'nothing' is not known"),
     ],

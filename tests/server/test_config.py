@@ -45,7 +45,7 @@ def test_every_setting_can_be_set_in_each_way(tmp_path: Path):
         ({"silence_ms": "1.5"}, r"silence_ms is '1.5', expected a whole number"),
         ({"idle_s": "soon"}, r"idle_s is 'soon', expected a number"),
         ({"idle_s": "nan"}, r"idle_s is nan, expected"),
-        ({"precision": "int4"}, r"precision is 'int4', expected one of int8, float32"),
+        ({"precision": "int4"}, r"precision is 'int4', expected one of auto, int8"),
         ({"insecure": "perhaps"}, r"insecure is 'perhaps', expected true or false"),
         ({"tls_cert": "a.pem"}, r"tls_cert and tls_key come together"),
         ({"log_level": "loud"}, r"log_level is 'loud', expected one of debug"),
