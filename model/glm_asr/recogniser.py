@@ -204,9 +204,8 @@ class GlmAsrRecogniser(BatchRecogniser):
             position += size
         begin = found[-1][1] if found else stable[-1].end if stable else stream.start
         rest = sizes[len(found) :]
-        total, edges = max(1, sum(rest)), [begin]
-        for size in rest:
-            edges.append(edges[-1] + round((end - begin) * size / total))
+        done = [sum(rest[:i]) for i in range(len(rest) + 1)]
+        edges = [begin + (end - begin) * count // max(1, done[-1]) for count in done]
         return found + list(zip(edges, edges[1:], strict=False))
 
 
