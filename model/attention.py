@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.devices import put
+from model.ranges import ranges
+
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
     """float32[n, H * d] of queries over keys and values [H, S, d] -> [n, H * d]; `bias` is [S] or [n, S], added to the scores."""
@@ -33,8 +36,6 @@ class Spans:
     Linear layers see packed rows, so nothing is computed for padding; attention sees padded queries, so it is one call.
     """
 
-    starts: Sequence[int]
-    sizes: Sequence[int]
     stream: Tensor  # int64[N]: which of the B
     position: Tensor  # int64[N]
     padded: Tensor  # int64[B, Q]: the packed row of each query; a stream's last row fills its padding
@@ -43,14 +44,25 @@ class Spans:
     @classmethod
     def of(cls, starts: Sequence[int], sizes: Sequence[int], device: torch.device) -> Spans:
         """`sizes` rows of each stream, at positions from `starts`; every size at least 1."""
-        size, first = np.asarray(sizes, np.int64), np.cumsum([0, *sizes[:-1]], dtype=np.int64)
-        stream = np.repeat(np.arange(len(size)), size)
-        within = np.arange(len(stream)) - first[stream]
-        longest = int(size.max())
+        size = np.asarray(sizes, np.int64)
+        first, longest = np.cumsum(size) - size, int(size.max())
+        stream, position = ranges(starts, sizes)
         padded = first[:, None] + np.minimum(np.arange(longest), size[:, None] - 1)
-        each = np.stack([stream, np.asarray(starts, np.int64)[stream] + within, stream * longest + within])
-        on_device = torch.from_numpy(each).to(device, non_blocking=True)
-        return cls(starts, sizes, on_device[0], on_device[1], torch.from_numpy(padded).to(device, non_blocking=True), on_device[2])
+        each = np.stack([stream, position, stream * longest + np.arange(len(stream)) - first[stream]])
+        on_device = put(each, device)
+        return cls(on_device[0], on_device[1], put(padded, device), on_device[2])
+
+    @classmethod
+    def regular(cls, starts: Tensor, size: int, last: int) -> Spans:
+        """`size` rows of each stream from int64[B], nothing known to the host; positions beyond `last` are `last`."""
+        each = torch.arange(len(starts) * size, device=starts.device).view(len(starts), size)
+        positions = (starts[:, None] + torch.arange(size, device=starts.device)).clamp_max(last)
+        return cls(each.flatten() // size, positions.flatten(), each, each.flatten())
+
+    @classmethod
+    def single(cls, positions: Tensor) -> Spans:
+        """One row of each stream, at int64[B]."""
+        return cls.regular(positions, 1, torch.iinfo(torch.int64).max)
 
 
 def attend_padded(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, spans: Spans) -> Tensor:

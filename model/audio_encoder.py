@@ -10,11 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.attention import Spans, attend_padded
+from model.devices import put
 from model.kv_cache import FrameStore
 from model.lengths import WINDOW_FRAMES
 from model.linear import FloatLinear, Norm, Weights, fused
@@ -34,7 +36,7 @@ class LayerNames:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Rows of one pass: of each stream the frames from `spans.starts` on, in positions of its window."""
+    """Rows of one pass: of each stream some frames, in positions of its window."""
 
     spans: Spans
     mask: Tensor  # [B, 1, 1, S], added to the scores of frozen, own and silent keys
@@ -133,15 +135,34 @@ class AudioEncoder:
         device: torch.device,
     ) -> Passage:
         """Rows from `starts` of each stream, and how many frames of its slot it attends to besides (by default none)."""
-        spans, frozen, count = Spans.of(starts, sizes, device), frozen or [0] * len(sizes), len(sizes)
-        numbers = torch.tensor([sizes, frozen, [a + b for a, b in zip(starts, sizes, strict=True)], slots or [0] * count])
-        size, before, end, slot = numbers.to(device, non_blocking=True)[:, :, None].unbind(0)
-        seen = [_unseen(before, torch.arange(max(frozen), device=device)), _unseen(size, torch.arange(max(sizes), device=device))]
-        has_tail = bool(self._tails) and int(numbers[2].min()) < WINDOW_FRAMES
+        frozen, count = frozen or [0] * len(sizes), len(sizes)
+        numbers = np.array([starts, sizes, frozen, slots or [0] * count], np.int64)
+        start, size, before, slot = put(numbers, device).unbind(0)
+        has_tail = bool(self._tails) and int((numbers[0] + numbers[1]).min()) < WINDOW_FRAMES
+        mask = self._mask(start, size, before, max(sizes), max(frozen), has_tail=has_tail)
+        return Passage(Spans.of(starts, sizes, device), mask.to(dtype), max(frozen), has_tail, slot)
+
+    def regular(self, mel: Tensor, numbers: Tensor, frozen: int, store: FrameStore | None) -> Tensor:
+        """The same for streams of one size, nothing of which the host must know, so that it can be a graph.
+
+        Mel [B, 2Q + 3, M] and int64[4, B]: starts, sizes (up to Q), frozen frames (up to `frozen`), slots. Gives [B * Q, D],
+        of which the rows past a stream's size mean nothing.
+        """
+        start, size, before, slot = numbers.unbind(0)
+        queries, last = (mel.shape[1] - 3) // 2, WINDOW_FRAMES - 1 if store is None else store.positions
+        spans = Spans.regular(start, queries, last)
+        mask = self._mask(start, size, before, queries, frozen, has_tail=bool(self._tails))
+        passage = Passage(spans, mask.to(mel.dtype), frozen, bool(self._tails), slot)
+        return self(self.stem(mel, spans, start == 0), passage, store)
+
+    def _mask(self, start: Tensor, size: Tensor, before: Tensor, queries: int, frozen: int, *, has_tail: bool) -> Tensor:
+        """[B, 1, 1, S] for frozen, own and silent keys."""
+        device = start.device
+        seen = [_unseen(before, torch.arange(frozen, device=device)), _unseen(size, torch.arange(queries, device=device))]
         if has_tail:
             places = torch.arange(self._tail_stride // 2, WINDOW_FRAMES, self._tail_stride, device=device)
-            seen.append(_unseen(places + 1, end) + math.log(self._tail_stride))
-        return Passage(spans, torch.cat(seen, 1).to(dtype)[:, None, None], max(frozen), has_tail, slot[:, 0])
+            seen.append(torch.where(places < (start + size)[:, None], -math.inf, math.log(self._tail_stride)))
+        return torch.cat(seen, 1)[:, None, None]
 
     def stem(self, mel: Tensor, spans: Spans, at_start: Tensor) -> Tensor:
         """Padded mel [B, 2Q + 3, M] -> packed rows [N, D]."""
@@ -182,8 +203,8 @@ class AudioEncoder:
 
 
 def _unseen(most: Tensor, places: Tensor) -> Tensor:
-    """Minus infinity where a place is not below `most`, else 0."""
-    return torch.where(places >= most, -math.inf, 0.0)
+    """Minus infinity where a place is not below int64[B], else 0: [B, S]."""
+    return torch.where(places >= most[:, None], -math.inf, 0.0)
 
 
 def layers_of(weights: Sequence[Mapping[str, Tensor]], names: Sequence[str], parts: LayerNames) -> list[AudioEncoderLayer]:

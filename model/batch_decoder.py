@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,12 +14,13 @@ from torch import Tensor
 
 from model.attention import Spans
 from model.decoding import Ask, Choices
+from model.devices import put
 from model.graphs import Function, Graphs
 from model.kv_cache import RowCache
 from model.sampling import GreedyChoice
 
 _LOGITS = 512  # rows whose logits are held at a time
-KEY_BUCKET = 128  # attention spans a multiple of this, so that graphs are few
+KEY_BUCKET = 128
 
 
 class Place(NamedTuple):
@@ -68,7 +70,7 @@ class BatchDecoder(ABC):
             self._put, (np.concatenate([ask.tokens for ask in asks]), aligned, wanted, np.array([ask.place.slot for ask in asks]))
         )
         ends_at = [ask.start + size for ask, size in zip(asks, sizes, strict=True)]
-        keys = bucket(max(end for end in ends_at if end < self.cache.positions), self.cache.positions)
+        keys = self._keys(max(end for end in ends_at if end < self.cache.positions))
         hidden, scores = self.run(self.embedded(ids, spans, slots), spans, keys, asked)
         is_first = self._put(np.concatenate([[ask.is_first and i == 0 for i in range(ask.wanted)] for ask in asks]))
         best = [
@@ -82,15 +84,15 @@ class BatchDecoder(ABC):
             next(logits) if ask.opening is not None else None for ask in asks
         ])  # fmt: skip
 
-    def _put(self, numbers: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(numbers.astype(np.int64)).to(self._device, non_blocking=True)
+    def _put(self, numbers: NDArray[Any]) -> Tensor:
+        return put(numbers.astype(np.int64), self._device)
 
     # steps
 
     def _step(self, asks: Sequence[Ask]) -> list[Choices]:
         """All rows of the cache up to the last that is asked for; the others write where nobody reads."""
         rows = step_rows(max(ask.place.row for ask in asks) + 1, self.cache.rows)
-        keys = bucket(max(ask.start for ask in asks) + 1, self.cache.positions)
+        keys = self._keys(max(ask.start for ask in asks) + 1)
         numbers = np.zeros((2, rows), np.int64)
         numbers[1] = self.cache.positions - 1
         at = [ask.place.row for ask in asks]
@@ -101,20 +103,26 @@ class BatchDecoder(ABC):
     def _stepped(self, rows: int, keys: int) -> Function:
         def step(numbers: Tensor) -> tuple[Tensor, Tensor]:
             ids, positions = numbers.unbind(0)
-            each = torch.arange(rows, device=numbers.device)
-            spans = Spans((), (), each, positions, each[:, None], each)
-            hidden, scores = self.run(self.embedded(ids, spans, each), spans, keys, each[:, None])
+            spans = Spans.single(positions)
+            hidden, scores = self.run(self.embedded(ids, spans, spans.stream), spans, keys, spans.padded)
             tokens, log_probabilities = self._best.best(self.vocabulary(hidden))
             return torch.stack([tokens.float(), log_probabilities]), scores
 
         return step
 
-    def steps(self, rows: Sequence[int], keys: Sequence[int]) -> list[tuple[Hashable, Function, Tensor]]:
+    def steps(self) -> Iterator[tuple[Hashable, Function, Tensor]]:
         """What a step may be, for graphs to be made of: key, function, example of its argument."""
-        last = self.cache.positions - 1
-        return [
-            (("step", n, k, self.variant), self._stepped(n, k), torch.tensor([[0] * n, [last] * n])) for n in rows for k in keys
-        ]
+        last, sizes = self.cache.positions - 1, sorted({step_rows(n, self.cache.rows) for n in range(1, self.cache.rows + 1)})
+        for n, k in itertools.product(sizes, self.key_buckets):
+            yield ("step", n, k, self.variant), self._stepped(n, k), torch.tensor([[0] * n, [last] * n])
+
+    @property
+    def key_buckets(self) -> list[int]:
+        """Positions that attention may span: few, so that graphs are."""
+        return [*range(KEY_BUCKET, self.cache.positions, KEY_BUCKET), self.cache.positions]
+
+    def _keys(self, length: int) -> int:
+        return next(k for k in self.key_buckets if k >= length)
 
     # answers
 
@@ -145,11 +153,6 @@ def _last(ends: NDArray[np.int64], counts: Sequence[int]) -> NDArray[np.int64]:
     back = np.arange(max(counts), 0, -1)
     rows: NDArray[np.int64] = ends[:, None] - np.minimum(back, np.asarray(counts)[:, None])
     return rows
-
-
-def bucket(length: int, most: int) -> int:
-    """The length that attention spans."""
-    return min(most, -(-length // KEY_BUCKET) * KEY_BUCKET)
 
 
 def step_rows(rows: int, most: int) -> int:

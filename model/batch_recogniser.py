@@ -1,67 +1,38 @@
 """A recogniser that runs the streams of a step as one batch, on any device: what its families share.
 
-A step works on the rows of the batch; between steps a stream keeps only what is frozen. How much that is, the policy says:
-
-- `exact`: nothing; each update encodes the whole window.
-- `windowed`: the encoder's output; an update encodes the last `left_s` before what is not frozen, and what came since.
-- `frozen-kv`: also keys and values of each encoder layer; an update encodes only what is not frozen and attends to the rest.
-
-Frozen is what is older than `redone_s`. A final, and what is asked for as a whole window, is always encoded as `exact` would.
+A step works on the rows of the batch; between steps a stream keeps only what is frozen, as the policy has it (`BatchOptions`).
 """
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from model.audio_encoder import AudioEncoder
+from model.batch_options import BatchOptions
 from model.batch_stream import EncoderJob, Stream, groups
 from model.decoding import Row
-from model.devices import dtype_for
+from model.devices import dtype_for, put
 from model.features import silent_value
+from model.graphs import Function, Graphs
 from model.interfaces import SAMPLE_RATE, DeviceLost, Hypothesis, ModelFailure, StepRequest, UtteranceId, Word
 from model.kv_cache import FrameStore
 from model.lengths import FRAME_SAMPLES, FRAMES_PER_SECOND, WINDOW_FRAMES, covering_frames, whole_frames
 from model.mel_store import Heard, MelStore
+from model.ranges import ranges
 from model.rotary import Rotary
 
 Answer: TypeAlias = Hypothesis | ModelFailure
+Step: TypeAlias = tuple[Any, ...]  # key, function and examples of its arguments
 
-POLICIES = ("exact", "windowed", "frozen-kv")
+_SMALL_ROWS, _SMALL_FRAMES = (1, 2, 4), (64, 128)  # of a step of the encoder that is a graph
 _ROW_S = 8.0  # of audio that a row of a batch has on average
-
-
-@dataclass(frozen=True, slots=True)
-class BatchOptions:
-    """How a model is run."""
-
-    device: str = "cpu"
-    precision: str = "auto"  # "bfloat16" or "float32"; auto: the first on a GPU, the second on a CPU
-    policy: str = "exact"
-    left_s: float = 12.0
-    redone_s: float = 0.64
-    capacity: int = 0  # streams; 0: as many as the memory holds, 64 on a CPU
-    max_rows: int = 64  # of one batch; larger ones are run in parts
-    memory_fraction: float = 0.85  # of the free memory of a GPU, for streams
-    tail_stride: int = 4  # of the silence after the audio, one position in so many is attended to
-    is_padded: bool = False  # encode that silence up to 30 s each time, as the reference implementations do
-    loudest: float | None = 1.0  # log10 power that the loudest cell is moved to; None: left where it is
-    least_loudest: float = -1.5  # quieter windows are not amplified as if they were speech
-    inaudible: float = -6.0  # a window whose loudest cell is below this holds nothing
-    level_step: float = 0.5  # decades that the loudest cell may rise before the window is encoded anew
-    partial_zeros: int = 1_600  # samples of silence after the audio
-    final_zeros: int = 4_800
-    store_s: float = 20.0  # of a window that frozen-kv can keep
-    tokens_per_second: float = 8.0
-
-    def __post_init__(self) -> None:
-        if self.policy not in POLICIES:
-            raise ValueError(f"policy is {self.policy!r}, expected one of {', '.join(POLICIES)}")
 
 
 class BatchRecogniser(ABC):
@@ -79,6 +50,7 @@ class BatchRecogniser(ABC):
         self.batch_rows, self.batch_s = options.max_rows, _ROW_S * options.max_rows
         self._streams: dict[UtteranceId, Stream] = {}
         self._redone = round(options.redone_s * FRAMES_PER_SECOND)
+        self.graphs = Graphs(self.device)
 
     @torch.inference_mode()
     def _make_stores(
@@ -86,7 +58,7 @@ class BatchRecogniser(ABC):
     ) -> tuple[Tensor, int]:
         """After the weights are on the device: what is left is for streams. Gives the encoder's silence."""
         o = self.options
-        self._encoder, self._rotary = encoder, rotary
+        self._encoder, self._rotary, self._mels = encoder, rotary, mels
         positions = round(o.store_s * FRAMES_PER_SECOND)
         heads = encoder.heads
         keeps = o.policy == "frozen-kv"
@@ -119,13 +91,52 @@ class BatchRecogniser(ABC):
     # the port
 
     @torch.inference_mode()
-    def warm_up(self, report: Callable[[str], object] = str) -> None:
-        """Noise through each kind of pass, up to the longest window."""
+    def warm_up(self, report: Callable[[str], object] = str) -> Sequence[str]:
+        """Noise through each kind of pass, up to the longest window; then graphs. Gives what did not go as it should."""
         noise = (torch.randn(self.max_window) * 0.05).numpy()
         one, two = (UtteranceId("warm-up", number) for number in range(2))
         self.step([StepRequest(u, 0, 0, noise[:32_000], False, False, 0.0) for u in (one, two)])
         self.step([StepRequest(u, 1, 32_000, noise[32_000:40_000], False, False, 0.0) for u in (one, two)])
         self.step([StepRequest(u, 2, 40_000, rest, True, True, 0.0) for u, rest in ((one, noise[40_000:]), (two, noise[:0]))])
+        return self._capture(report) if self.device.type == "cuda" else ()
+
+    def _capture(self, report: Callable[[str], object]) -> Sequence[str]:
+        steps = [*self._encoder_steps(), *self._decoder_steps()]
+        for number, (key, function, *examples) in enumerate(steps, 1):
+            report(f"making CUDA graphs on {self.device}: {number} of {len(steps)}")
+            try:
+                self.graphs.capture(key, function, examples)
+            except RuntimeError as error:
+                return (
+                    f"{number - 1} of {len(steps)} CUDA graphs made ({error}); other steps start kernel by kernel, some ms slower",
+                )
+        return ()
+
+    @abstractmethod
+    def _decoder_steps(self) -> Iterable[Step]:
+        """Steps of the decoder that graphs are made of."""
+
+    def _encoder_steps(self) -> Iterable[Step]:
+        """Small steps of the encoder: more of them would not wait for the launch of kernels."""
+        if self.options.policy == "windowed":
+            return
+        for rows, frames, frozen in itertools.product(_SMALL_ROWS, _SMALL_FRAMES, self._frozen_buckets):
+            mel = torch.zeros(rows, 2 * frames + 3, self._mels, device=self.device, dtype=self.dtype)
+            numbers = torch.tensor([[self._nowhere] * rows, [1] * rows, [0] * rows, [0] * rows])
+            yield ("encode", rows, frames, frozen), self._regular(frozen), mel, numbers
+
+    def _regular(self, frozen: int) -> Function:
+        return lambda mel, numbers: (self._encoder.regular(mel, numbers, frozen, self._store),)
+
+    @property
+    def _frozen_buckets(self) -> list[int]:
+        """Frames of the store that a small step may attend to."""
+        return [0] if self._store is None else [256, 512, self._store.positions]
+
+    @property
+    def _nowhere(self) -> int:
+        """A position that nobody reads."""
+        return WINDOW_FRAMES - 1 if self._store is None else self._store.positions
 
     @torch.inference_mode()
     def step(self, batch: Sequence[StepRequest]) -> list[Answer]:
@@ -256,9 +267,10 @@ class BatchRecogniser(ABC):
 
     def _states(self, jobs: Sequence[EncoderJob]) -> Tensor:
         """Encoder states of a group, packed."""
-        windows, sizes = [job.stream.heard for job in jobs], [job.size for job in jobs]
-        levels = [(job.stream.level, job.stream.level if self.options.loudest is None else self.options.loudest) for job in jobs]
-        mel = self._mel.features(windows, levels, [2 * job.first - 2 for job in jobs], 2 * max(sizes) + 3)
+        key = self._small_step(jobs)
+        if key is not None:
+            return self._small_states(jobs, key)
+        sizes = [job.size for job in jobs]
         passage = self._encoder.passage(
             [job.first - job.base for job in jobs],
             sizes,
@@ -267,9 +279,32 @@ class BatchRecogniser(ABC):
             dtype=self.dtype,
             device=self.device,
         )
-        at_start = torch.tensor([job.first == 0 for job in jobs], device=self.device)
-        x = self._encoder.stem(mel.to(self.dtype), passage.spans, at_start)
+        at_start = put(np.array([job.first == 0 for job in jobs]), self.device)
+        x = self._encoder.stem(self._features(jobs, max(sizes)), passage.spans, at_start)
         return self._encoder(x, passage, self._store if jobs[0].keeps else None)
+
+    def _features(self, jobs: Sequence[EncoderJob], frames: int) -> Tensor:
+        levels = [(job.stream.level, job.stream.level if self.options.loudest is None else self.options.loudest) for job in jobs]
+        windows, first = [job.stream.heard for job in jobs], [2 * job.first - 2 for job in jobs]
+        return self._mel.features(windows, levels, first, 2 * frames + 3).to(self.dtype)
+
+    def _small_step(self, jobs: Sequence[EncoderJob]) -> tuple[str, int, int, int] | None:
+        """The graph that these fit into, if there is one."""
+        needs = len(jobs), max(job.size for job in jobs), max(job.attends for job in jobs)
+        sizes = _SMALL_ROWS, _SMALL_FRAMES, self._frozen_buckets
+        rows, frames, frozen = (next((s for s in each if s >= n), -1) for each, n in zip(sizes, needs, strict=True))
+        key = ("encode", rows, frames, frozen)
+        return key if self.graphs.has(key) and jobs[0].keeps is (self._store is not None) else None
+
+    def _small_states(self, jobs: Sequence[EncoderJob], key: tuple[str, int, int, int]) -> Tensor:
+        _, rows, frames, frozen = key
+        idle = rows - len(jobs)
+        numbers = np.array(
+            [(job.first, job.size, job.attends, job.stream.slot) for job in jobs] + idle * [(self._nowhere, 1, 0, 0)]
+        )
+        mel = self._features([*jobs, *idle * [jobs[0]]], frames)
+        (states,) = self.graphs(key, self._regular(frozen), mel, torch.from_numpy(np.ascontiguousarray(numbers.T)))
+        return states[put(ranges([i * frames for i in range(len(jobs))], [job.size for job in jobs])[1], self.device)]
 
     @abstractmethod
     def _remember(self, jobs: Sequence[EncoderJob], states: Tensor) -> None:

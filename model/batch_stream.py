@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from model.interfaces import Word
 from model.mel_store import Heard
+from model.ranges import Indices, ranges
 
 _WASTE = 0.15  # of a group's padded queries
 
@@ -72,10 +75,10 @@ def groups(jobs: Sequence[EncoderJob]) -> Iterator[list[EncoderJob]]:
             yield group
 
 
-def fresh_rows(jobs: Iterable[EncoderJob]) -> list[int]:
-    """Which packed rows of a group are used: those from each job's `fresh` frame to its `used` one."""
-    rows, at = list[int](), 0
-    for job in jobs:
-        rows += range(at + job.fresh - job.first, at + job.used - job.first)
-        at += job.size
-    return rows
+def fresh(jobs: Sequence[EncoderJob]) -> tuple[Indices, Indices, Indices]:
+    """What is used of a group's packed rows, from each job's `fresh` frame to its `used` one: rows, slots, frames."""
+    sizes = np.array([job.size for job in jobs])
+    first = np.cumsum(sizes) - sizes
+    owner, frame = ranges([job.fresh for job in jobs], [job.used - job.fresh for job in jobs])
+    row = first[owner] + frame - np.array([job.first for job in jobs])[owner]
+    return row, np.array([job.stream.slot for job in jobs])[owner], frame

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,12 @@ def devices() -> list[Device]:
         properties = torch.cuda.get_device_properties(index)
         found.append(Device(f"cuda:{index}", properties.name, properties.total_memory))
     return found
+
+
+def put(numbers: NDArray[Any], device: torch.device) -> Tensor:
+    """A copy on the device; on the way to a GPU through pinned memory, so that nothing waits for it."""
+    tensor = torch.from_numpy(np.ascontiguousarray(numbers))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.clone()
 
 
 def dtype_for(device: torch.device, precision: str) -> torch.dtype:

@@ -17,7 +17,7 @@ _REHEARSALS = 2
 @dataclass(frozen=True, slots=True)
 class _Captured:
     graph: torch.cuda.CUDAGraph
-    staging: list[Tensor]  # pinned, on the host
+    staging: list[Tensor | None]  # pinned, on the host; none for what is on the device
     arguments: list[Tensor]
     results: tuple[Tensor, ...]
 
@@ -30,17 +30,17 @@ class Graphs:
         self._captured: dict[Hashable, _Captured] = {}
         self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
 
-    def __len__(self) -> int:
-        return len(self._captured)
+    def has(self, key: Hashable) -> bool:
+        """It was captured."""
+        return key in self._captured
 
     def __call__(self, key: Hashable, function: Function, *arguments: Tensor) -> tuple[Tensor, ...]:
-        """What the function gives for these arguments (on the host); the tensors of a graph hold until its next run."""
+        """What the function gives for these arguments, wherever they are; the tensors of a graph hold until its next run."""
         captured = self._captured.get(key)
         if captured is None:
             return function(*(a.to(self._device, non_blocking=True) for a in arguments))
         for staging, target, given in zip(captured.staging, captured.arguments, arguments, strict=True):
-            staging.copy_(given)
-            target.copy_(staging, non_blocking=True)
+            target.copy_(given if staging is None else staging.copy_(given), non_blocking=True)
         captured.graph.replay()
         return captured.results
 
@@ -49,6 +49,7 @@ class Graphs:
         if self._pool is None:
             raise RuntimeError(f"{self._device} has no graphs")
         arguments = [e.to(self._device) for e in examples]
+        staging = [None if e.is_cuda else e.pin_memory() for e in examples]
         side = torch.cuda.Stream(self._device)
         side.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(side):
@@ -58,4 +59,4 @@ class Graphs:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
             results = function(*arguments)
-        self._captured[key] = _Captured(graph, [e.pin_memory() for e in examples], arguments, results)
+        self._captured[key] = _Captured(graph, staging, arguments, results)

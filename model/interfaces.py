@@ -108,8 +108,11 @@ class Recogniser(Protocol):
     batch_rows: int  # requests in one step, at most, so that a final never waits long behind partials
     batch_s: float  # audio to encode in one step of partials, what is encoded anew included
 
-    def warm_up(self, report: Callable[[str], object] = str) -> None:
-        """Run every shape once, so that the first session is not the slow one; `report` is told what takes long."""
+    def warm_up(self, report: Callable[[str], object] = str) -> Sequence[str]:
+        """Run every shape once, so that the first session is not the slow one; `report` is told what takes long.
+
+        Gives sentences on what does not run as it should.
+        """
 
     def step(self, batch: Sequence[StepRequest]) -> Sequence[Hypothesis | ModelFailure]:
         """Answer each request, in order. Raises ModelFailure for the batch as a whole."""

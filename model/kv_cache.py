@@ -84,7 +84,7 @@ class FrameStore:
     def __init__(
         self, layers: int, slots: int, positions: int, heads: int, width: int, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self._kv = torch.zeros(layers, 2, slots, positions, heads, width, device=device, dtype=dtype)
+        self._kv = torch.zeros(layers, 2, slots, positions + 1, heads, width, device=device, dtype=dtype)  # one nobody reads
         self.positions = positions
 
     def write(self, layer: int, slots: Tensor, spans: Spans, k: Tensor, v: Tensor) -> None:
@@ -98,7 +98,7 @@ class FrameStore:
 
     def shift(self, slot: int, dropped: int, turned: Rotary | None) -> None:
         """Forget the first positions; the others move to the front, keys turned back by as much."""
-        kept = self._kv[:, :, slot, dropped:].clone()
+        kept = self._kv[:, :, slot, dropped : self.positions].clone()
         if turned is not None:
             kept[:, 0] = turned.turned_back(kept[:, 0], dropped)
         self._kv[:, :, slot, : self.positions - dropped] = kept

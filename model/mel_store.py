@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.devices import put
 from model.features import mel_filters
 from model.interfaces import Samples
 from model.lengths import FFT_SAMPLES, HOP_SAMPLES, WINDOW_FRAMES
+from model.ranges import ranges
 
 _HALF = FFT_SAMPLES // 2
 _LOWEST = -10.0  # log10 of the power floor
@@ -93,8 +95,8 @@ class MelStore:
         Clamped to eight decades below the loudest cell and scaled by (x + 4) / 4, as Whisper does; `levels` holds the loudest
         cell and what it is moved to. Before the window there are zeros, as the convolutions saw them in training.
         """
-        begin, end, slot = (torch.tensor(x, device=self._device)[:, None] for x in (first, _ends(windows), _slots(windows)))
-        loudest, target = torch.tensor(levels, dtype=torch.float32, device=self._device)[:, :, None, None].unbind(1)
+        begin, end, slot = put(np.array([first, _ends(windows), _slots(windows)]), self._device)[:, :, None].unbind(0)
+        loudest, target = put(np.array(levels, np.float32), self._device)[:, :, None, None].unbind(1)
         place = begin + torch.arange(frames, device=self._device)
         mel = self._mel[slot, place.clamp(0, self._mel.shape[1] - 1)].masked_fill((place >= end)[:, :, None], _LOWEST)
         levelled = (mel - loudest).clamp_min(-_RANGE) + target
@@ -103,18 +105,18 @@ class MelStore:
 
     def _keep(self, windows: Sequence[Heard], counts: Sequence[int], mel: Tensor) -> None:
         room = self._mel.shape[1]
-        kept = [(i, j) for i, (w, n) in enumerate(zip(windows, counts, strict=True)) for j in range(min(n, room - w.frames))]
-        if kept:
-            row, frame = torch.tensor(kept, device=self._device).unbind(1)
-            start = torch.tensor([w.frames for w in windows], device=self._device)
-            self._mel[torch.tensor(_slots(windows), device=self._device)[row], start[row] + frame] = mel[row, frame]
+        kept = [max(0, min(n, room - w.frames)) for w, n in zip(windows, counts, strict=True)]
+        (row, frame), at = ranges([0] * len(kept), kept), np.array([[w.slot, w.frames] for w in windows])
+        slot, first = at[row].T
+        numbers = put(np.stack([row, frame, slot, first + frame]), self._device)
+        self._mel[numbers[2], numbers[3]] = mel[numbers[0], numbers[1]]
 
     def _log_mel(self, audio: Sequence[Samples], frames: int) -> Tensor:
         """[B, frames, mels]."""
         padded = np.zeros((len(audio), FFT_SAMPLES + (frames - 1) * HOP_SAMPLES), np.float32)
         for row, samples in zip(padded, audio, strict=True):
             row[: len(samples)] = samples[: len(row)]
-        spectrum = torch.fft.rfft(torch.from_numpy(padded).to(self._device).unfold(1, FFT_SAMPLES, HOP_SAMPLES) * self._taper)
+        spectrum = torch.fft.rfft(put(padded, self._device).unfold(1, FFT_SAMPLES, HOP_SAMPLES) * self._taper)
         power = spectrum.real.square() + spectrum.imag.square()
         mel: Tensor = (power @ self._filters).clamp_min(10**_LOWEST).log10()
         return mel

@@ -14,7 +14,7 @@ from model.checkpoint import BadCheckpoint, read_json
 from model.interfaces import Recogniser
 
 if TYPE_CHECKING:  # importing torch takes seconds, which a wrong argument should not
-    from model.batch_recogniser import BatchOptions
+    from model.batch_options import BatchOptions
 
 _EMBEDDED = ("embedded", embedded.NAME)
 _HUB = re.compile(r"openai/whisper-[\w.-]+|zai-org/GLM-ASR-[\w.-]+")
@@ -55,7 +55,7 @@ def load_recogniser(
 
     `threads` that share each batch on a CPU; 0 takes one for each core, at most 4. `capacity` in streams; 0 takes what fits.
     """
-    from model.batch_recogniser import BatchOptions
+    from model.batch_options import BatchOptions
     from model.devices import devices
 
     kind = _model_type(directory)

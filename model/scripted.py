@@ -58,8 +58,9 @@ class ScriptedRecogniser:
         """Utterances that were opened and not closed yet."""
         return tuple(self._streams)
 
-    def warm_up(self, report: Callable[[str], object] = str) -> None:
+    def warm_up(self, report: Callable[[str], object] = str) -> Sequence[str]:
         """Nothing to warm."""
+        return ()
 
     def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
         """Answer each request, in order. Raises ModelFailure for one that breaks the contract of StepRequest."""

@@ -29,6 +29,8 @@ def load(config: Config, console: Console) -> list[Recogniser]:
                 directory, device=device, precision=config.precision, policy=config.encoder_policy, threads=config.threads
             )
         with console.status(f"warming up {config.model} on {device}") as status:
-            recogniser.warm_up(lambda what, status=status: status.update(what))  # type: ignore[misc]
+            notices = recogniser.warm_up(lambda what, status=status: status.update(what))  # type: ignore[misc]
+        for notice in notices:
+            console.print(f"[yellow]notice[/] {notice}", highlight=False, soft_wrap=True)
         loaded.append(recogniser)
     return loaded

@@ -102,7 +102,7 @@ class Offline:
         memory = torch.zeros(len(audio), most, c.hidden_size, device=m.device, dtype=m.dtype)
         for row, units in zip(memory, audio, strict=True):
             row[: len(units)] = units
-        positions = len(prompt.header) + most + len(prompt.suffix) + limit + 1
+        positions = len(prompt.header) + most + len(prompt.suffix) + limit + 1  # one that nobody reads
         sizes = (c.num_hidden_layers, len(audio), positions, c.num_key_value_heads, c.head_dim)
         best = GreedyChoice(c.vocab_size, (), (), m.device)
         cache = RowCache(*sizes, m.device, m.dtype)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from model.alignment import token_frames
 from model.batch_decoder import KEY_BUCKET, Place
-from model.batch_recogniser import BatchOptions, BatchRecogniser
-from model.batch_stream import EncoderJob, Stream, fresh_rows
+from model.batch_options import BatchOptions
+from model.batch_recogniser import BatchRecogniser, Step
+from model.batch_stream import EncoderJob, Stream, fresh
 from model.decoding import Row, decode
+from model.devices import put
 from model.glm_asr.answer import unwrapped
 from model.glm_asr.configuration import MERGED_FRAMES
 from model.glm_asr.decoder import GlmAsrDecoder
 from model.glm_asr.model import GlmAsr
-from model.graphs import Graphs
 from model.interfaces import Hypothesis, StepRequest, Word
 from model.kv_cache import RowCache
 from model.lengths import FRAME_SAMPLES
@@ -43,7 +45,6 @@ class GlmAsrRecogniser(BatchRecogniser):
         self._make_stores(m.encoder, m.rotary, layers=audio.num_hidden_layers, width=audio.hidden_size, mels=audio.num_mel_bins)
         self._audio = torch.zeros(self.capacity, self._units, text.hidden_size, device=self.device, dtype=self.dtype)
         self._prefixes = self._row_cache(self.capacity, self._prefix) if self.options.policy != "exact" else None
-        self.graphs = Graphs(self.device)
         self._choose = GlmAsrDecoder(
             m.language_model,
             GreedyChoice(text.vocab_size, m.tokenizer.special - set(m.config.eos_token_ids), (), self.device),
@@ -53,6 +54,9 @@ class GlmAsrRecogniser(BatchRecogniser):
             len(self._prompt.header),
             self.graphs,
         )
+
+    def _decoder_steps(self) -> Iterable[Step]:
+        return self._choose.steps()
 
     def _row_cache(self, rows: int, positions: int) -> RowCache:
         c = self.model.config.text
@@ -84,12 +88,11 @@ class GlmAsrRecogniser(BatchRecogniser):
 
     def _remember(self, jobs: Sequence[EncoderJob], states: Tensor) -> None:
         """Audio tokens of what is fresh, into the memory."""
-        rows = torch.tensor(fresh_rows(jobs), device=self.device)
-        if not len(rows):
+        row, slot, frame = fresh(jobs)
+        if not len(row):
             return
-        units = [(job.stream.slot, unit) for job in jobs for unit in range(job.fresh // MERGED_FRAMES, job.used // MERGED_FRAMES)]
-        slot, unit = torch.tensor(units, device=self.device).unbind(1)
-        self._audio[slot, unit] = self.model.projector(states[rows])
+        place = put(np.stack([slot, frame // MERGED_FRAMES])[:, ::MERGED_FRAMES], self.device)
+        self._audio[place[0], place[1]] = self.model.projector(states[put(row, self.device)])
 
     def _opened(self, stream: Stream, request: StepRequest) -> None:
         stream.language = request.context.language
@@ -137,7 +140,7 @@ class GlmAsrRecogniser(BatchRecogniser):
         """Keys and values of header and frozen audio tokens, into the rows of this step."""
         most = max(stream.kept for stream in streams)
         if self._prefixes is not None and most:
-            slots = torch.tensor([stream.slot for stream in streams], device=self.device)
+            slots = put(np.array([stream.slot for stream in streams]), self.device)
             self._choose.cache.kv[:, :, : len(streams), :most] = self._prefixes.kv[:, :, slots, :most]
 
     def _keep(self, streams: Sequence[Stream]) -> None:

@@ -30,6 +30,7 @@ class GlmAsrTokenizer:
 
     def __init__(self, tokenizer: Tokenizer, prompt: Prompt, special: frozenset[int]) -> None:
         self._tokenizer, self.prompt, self.special = tokenizer, prompt, special
+        self._singles: dict[int, str] = {}
 
     @classmethod
     def load(cls, directory: Path, config: GlmAsrConfig) -> GlmAsrTokenizer:
@@ -40,8 +41,16 @@ class GlmAsrTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids."""
+        if len(ids) == 1:
+            return self._single(ids[0])
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
+
+    def _single(self, token: int) -> str:
+        """Kept, as words are made of nothing else all the time; bounded by the vocabulary."""
+        if token not in self._singles:
+            self._singles[token] = self._tokenizer.decode([token], skip_special_tokens=False)
+        return self._singles[token]
 
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text."""

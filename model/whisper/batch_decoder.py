@@ -44,6 +44,8 @@ class WhisperDecoderLayer:
 class WhisperBatchDecoder(BatchDecoder):
     """Keys and values of the audio: those of silence first, thinned, then those of the frames, a row for each stream."""
 
+    variant: int = FRAME_BUCKETS[0]  # frames that attention spans
+
     def __init__(
         self, checkpoint: Checkpoint, c: WhisperConfig, best: GreedyChoice, rows: int, silence: tuple[Tensor, int], graphs: Graphs
     ) -> None:
@@ -62,15 +64,19 @@ class WhisperBatchDecoder(BatchDecoder):
         self.layers = [WhisperDecoderLayer(checkpoint.read(checkpoint.under(n), device, dtype), n) for n in names]
         heads = {layer: [h for at, h in c.alignment_heads if at == layer] for layer, _ in c.alignment_heads}
         self._aligned = {layer: torch.tensor(each, device=device) for layer, each in heads.items()}
-        self._silent, self._frames = len(states), 0
+        self._silent = len(states)
         self._audio = RowCache(c.decoder_layers, rows, self._silent + WINDOW_FRAMES, *sizes)
         self._mask = torch.zeros(rows, 1, 1, self._silent + WINDOW_FRAMES, device=device, dtype=dtype)
         self._write(states.expand(rows, -1, -1), 0)
 
+    @property
+    def key_buckets(self) -> list[int]:
+        """Texts are short as a rule."""
+        return [128, 256, self.cache.positions]
+
     def hear(self, states: Tensor, frames: Sequence[int]) -> None:
         """Take the states [B, n, D] of this step's streams, of which so many frames count, into the first rows."""
-        self._frames = next(b for b in FRAME_BUCKETS if b >= states.shape[1])
-        self.variant = self._frames
+        self.variant = next(b for b in FRAME_BUCKETS if b >= states.shape[1])
         self._write(states, self._silent)
         silent = torch.arange(self._silent, device=states.device) * self._stride + self._stride // 2
         count = torch.tensor(frames, device=states.device)[:, None]
@@ -90,7 +96,7 @@ class WhisperBatchDecoder(BatchDecoder):
 
     def run(self, x: Tensor, spans: Spans, keys: int, asked: Tensor) -> tuple[Tensor, Tensor]:
         """Units are encoder frames."""
-        batch, scores, heard = len(spans.padded), [], self._silent + self._frames
+        batch, scores, heard = len(spans.padded), [], self._silent + self.variant
         mask = self.cache.mask(spans, keys, 1, x.dtype)
         for index, layer in enumerate(self.layers):
             q, k, v = layer.qkv(layer.self_norm(x)).view(len(x), 3, self.heads, -1).unbind(1)

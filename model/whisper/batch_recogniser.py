@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from model.audio_encoder import AudioEncoder, AudioEncoderLayer, Convolutions, LayerNames
 from model.batch_decoder import Place
-from model.batch_recogniser import BatchOptions, BatchRecogniser
-from model.batch_stream import EncoderJob, Stream, fresh_rows
+from model.batch_options import BatchOptions
+from model.batch_recogniser import BatchRecogniser, Step
+from model.batch_stream import EncoderJob, Stream, fresh
 from model.checkpoint import Checkpoint
 from model.decoding import Row
-from model.graphs import Graphs
+from model.devices import put
 from model.interfaces import Hypothesis, StepRequest, Word
 from model.lengths import WINDOW_FRAMES
 from model.linear import Norm
-from model.whisper.batch_decoder import WhisperBatchDecoder
+from model.whisper.batch_decoder import FRAME_BUCKETS, WhisperBatchDecoder
 from model.whisper.configuration import WhisperConfig
 from model.whisper.text import TextOptions, WhisperText
 from model.whisper.tokenizer import WhisperTokenizer
@@ -42,7 +44,6 @@ class WhisperBatchRecogniser(BatchRecogniser):
         encoder = encoder_of(checkpoint, c, self.device, self.dtype)
         silent = self._make_stores(encoder, None, layers=c.encoder_layers, width=c.d_model, mels=c.num_mel_bins)
         self._memory = torch.zeros(self.capacity, WINDOW_FRAMES, c.d_model, device=self.device, dtype=self.dtype)
-        self.graphs = Graphs(self.device)
         rows = min(self.options.max_rows, self.capacity)
         with torch.inference_mode():
             self._choose = WhisperBatchDecoder(checkpoint, c, self._text.best(self.device), rows, silent, self.graphs)
@@ -55,6 +56,12 @@ class WhisperBatchRecogniser(BatchRecogniser):
         c, tail = self.config, WINDOW_FRAMES // self.options.tail_stride
         return 4 * c.decoder_layers * self.options.max_rows * (WINDOW_FRAMES + tail) * c.d_model * self.dtype.itemsize
 
+    def _decoder_steps(self) -> Iterable[Step]:
+        """For each length of audio that attention may span."""
+        for frames in FRAME_BUCKETS:
+            self._choose.variant = frames
+            yield from self._choose.steps()
+
     # audio
 
     def _opened(self, stream: Stream, request: StepRequest) -> None:
@@ -65,17 +72,17 @@ class WhisperBatchRecogniser(BatchRecogniser):
         self._text.commit(stream, words)
 
     def _remember(self, jobs: Sequence[EncoderJob], states: Tensor) -> None:
-        places = [(job.stream.slot, frame) for job in jobs for frame in range(job.fresh, job.used)]
-        if places:
-            slot, frame = torch.tensor(places, device=self.device).unbind(1)
-            self._memory[slot, frame] = states[torch.tensor(fresh_rows(jobs), device=self.device)]
+        row, slot, frame = fresh(jobs)
+        if len(row):
+            numbers = put(np.stack([row, slot, frame]), self.device)
+            self._memory[numbers[1], numbers[2]] = states[numbers[0]]
 
     # text
 
     def _decode(self, work: Sequence[tuple[StepRequest, Stream]]) -> list[Row]:
         requests, streams = [request for request, _ in work], [stream for _, stream in work]
         frames = [stream.frames for stream in streams]
-        slots = torch.tensor([stream.slot for stream in streams], device=self.device)
+        slots = put(np.array([stream.slot for stream in streams]), self.device)
         self._choose.hear(self._memory[slots, : max(frames)], frames)
         return self._text.decode(self._choose, requests, streams, [Place(i, s.slot) for i, s in enumerate(streams)])
 

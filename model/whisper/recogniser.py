@@ -114,7 +114,7 @@ class WhisperRecogniser:
         return own, SilentTail(self._decoder.project(states), self.options.decoder_tail_stride)
 
     @torch.inference_mode()
-    def warm_up(self, report: Callable[[str], object] = str) -> None:
+    def warm_up(self, report: Callable[[str], object] = str) -> Sequence[str]:
         """Noise through each kind of pass, up to the longest window; memory of the two streams that a session can need."""
         noise = (torch.randn(self.max_window) * 0.05).numpy()
         one, two = (UtteranceId("warm-up", number) for number in range(2))
@@ -122,6 +122,7 @@ class WhisperRecogniser:
         self.step([StepRequest(u, 1, 32_000, rest, True, True, 0.0) for u, rest in ((one, noise[32_000:]), (two, noise[:0]))])
         for slot in self._free:
             slot.reside()
+        return ()
 
     def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
         """Answer each request, in order."""

@@ -16,6 +16,7 @@ class WhisperTokenizer:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._singles: dict[int, str] = {}
         self.eot = self._id("<|endoftext|>")
         self.sot = self._id("<|startoftranscript|>")
         self.transcribe = self._id("<|transcribe|>")
@@ -64,8 +65,16 @@ class WhisperTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids."""
+        if len(ids) == 1:
+            return self._single(ids[0])
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
+
+    def _single(self, token: int) -> str:
+        """Kept, as words are made of nothing else all the time; bounded by the vocabulary."""
+        if token not in self._singles:
+            self._singles[token] = self._tokenizer.decode([token], skip_special_tokens=False)
+        return self._singles[token]
 
     def split_words(self, ids: Sequence[int], language: str) -> Pieces:
         """Words with their leading space and the punctuation around them; texts and ids join to the whole.

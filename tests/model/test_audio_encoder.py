@@ -76,3 +76,27 @@ def test_frozen_frames_attended_to_are_those_of_one_pass(encoder):
     part = single.passage([120], [80], [1], [120], dtype=F32, device=CPU)
     found = single(single.stem(given[None, 240 : 240 + 163], part.spans, ~start), part, store)
     torch.testing.assert_close(found, expected[120:], atol=1e-5, rtol=0)
+
+
+def test_the_form_that_can_be_a_graph_is_the_same(encoder):
+    """Of one size, what does not count written where nobody reads."""
+    encoder.keep_silence(mel(0)[None], 4)
+    layers, sizes, before = len(encoder.layers), [60, 33, 64], [128, 0, 96]
+    stores = [FrameStore(layers, 4, 300, encoder.heads, 64 // encoder.heads, CPU, F32) for _ in range(2)]
+    mels = [mel(250, seed) for seed in range(3)]
+    for store in stores:
+        whole = encoder.passage([0] * 3, [200] * 3, [3, 0, 1], dtype=F32, device=CPU)
+        x = encoder.stem(torch.stack([m[:403] for m in mels]), whole.spans, torch.ones(3, dtype=torch.bool))
+        encoder(x, whole, store)
+    chunks = torch.stack([m[2 * first : 2 * first + 131] for m, first in zip(mels, before, strict=True)])
+    passage = encoder.passage(before, sizes, [3, 0, 1], before, dtype=F32, device=CPU)
+    x = encoder.stem(chunks, passage.spans, torch.tensor([first == 0 for first in before]))
+    expected = encoder(x, passage, stores[0]).split(sizes)
+    numbers = torch.tensor([[*before, 300], [*sizes, 1], [*before, 0], [3, 0, 1, 0]])
+    found = encoder.regular(torch.cat([chunks, chunks[:1]]), numbers, 256, stores[1]).split(64)
+    for size, one, other in zip(sizes, expected, found, strict=False):
+        torch.testing.assert_close(other[:size], one, atol=1e-5, rtol=0)
+    for slot, first, size in zip((3, 0, 1), before, sizes, strict=True):
+        one, other = (store._kv[:, :, slot, : first + size] for store in stores)
+        torch.testing.assert_close(other, one, atol=1e-5, rtol=0)
+    encoder._tails = []

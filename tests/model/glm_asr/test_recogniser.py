@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bench.checkpoint import TINY, write
-from model.batch_recogniser import POLICIES, BatchOptions
+from model.batch_options import POLICIES, BatchOptions
 from model.glm_asr.offline import Offline
 from model.glm_asr.recogniser import GlmAsrRecogniser
 from model.interfaces import Hypothesis, ModelFailure, Roll, Samples, StepRequest, UtteranceId, Word

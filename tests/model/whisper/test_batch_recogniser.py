@@ -11,7 +11,7 @@ import soundfile
 import torch
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-from model.batch_recogniser import POLICIES, BatchOptions
+from model.batch_options import POLICIES, BatchOptions
 from model.interfaces import DecodeContext, Hypothesis, Roll, Samples, StepRequest, UtteranceId, Word
 from model.whisper.batch_recogniser import WhisperBatchRecogniser
 from tests.sounds import clip
