@@ -1,4 +1,4 @@
-"""Writes a complete GLM-ASR checkpoint with random weights: `python -m bench.checkpoint DIR --size tiny`.
+"""Writes a complete GLM-ASR (or Whisper) checkpoint with random weights: `python -m bench.checkpoint DIR --size tiny`.
 
 Such a model hears nothing; it stands in where the published weights cannot be had. The tokenizer has the published layout
 (bytes first, special tokens at their published ids), with vocabulary of its own, so what it says can be read.
@@ -76,6 +76,13 @@ def write(directory: Path, config: GlmAsrConfig = TINY, *, seed: int = 7, dtype:
     return directory
 
 
+def write_size(directory: Path, size: str) -> Path:
+    """One of ALL_SIZES, large ones in bfloat16."""
+    if size in SIZES:
+        return write(directory, SIZES[size], dtype=torch.bfloat16 if size == "full" else torch.float32)
+    return write_whisper(directory, WHISPER[size])
+
+
 def random_weights(c: GlmAsrConfig, seed: int = 7, dtype: torch.dtype = torch.float32) -> Iterator[tuple[str, Tensor]]:
     """By published name; scaled so that activations neither vanish nor explode and one token does not win for ever."""
     generator = torch.Generator().manual_seed(seed)
@@ -142,8 +149,71 @@ _FEATURES = {
 }
 
 
+WHISPER = {
+    "whisper-tiny-2": (64, 2, 4, 80),
+    "whisper-base": (512, 6, 8, 80),
+    "whisper-small": (768, 12, 12, 80),
+    "whisper-large-v3": (1280, 32, 20, 128),
+}  # width, layers, heads, mels
+ALL_SIZES = (*SIZES, *WHISPER)
+
+
+def write_whisper(directory: Path, size: tuple[int, int, int, int], seed: int = 7) -> Path:
+    """A Whisper with random weights, made by transformers; the tokenizer has the published special tokens."""
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    width, layers, heads, mels = size
+    torch.manual_seed(seed)
+    config = WhisperConfig(
+        d_model=width,
+        encoder_layers=layers,
+        decoder_layers=layers,
+        encoder_attention_heads=heads,
+        decoder_attention_heads=heads,
+        encoder_ffn_dim=4 * width,
+        decoder_ffn_dim=4 * width,
+        num_mel_bins=mels,
+        vocab_size=51866,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    model = WhisperForConditionalGeneration(config).to(torch.bfloat16 if width > 64 else torch.float32)
+    named = dict(zip(_whisper_special(), range(50257, 51866), strict=False))
+    model.generation_config.update(
+        is_multilingual=True,
+        alignment_heads=[[layers - 1, head] for head in range(min(4, heads))],
+        lang_to_id={name: i for name, i in named.items() if len(name) <= 7 and name not in _TASKS},
+        task_to_id={"transcribe": named["<|transcribe|>"], "translate": named["<|translate|>"]},
+        no_timestamps_token_id=named["<|notimestamps|>"],
+    )
+    model.save_pretrained(directory)
+    made = _with_vocabulary(50257)
+    made.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in named])
+    made.save(str(directory / "tokenizer.json"))
+    return directory
+
+
+_TASKS = ("<|nospeech|>",)
+
+
+def _whisper_special() -> list[str]:
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+    tasks = ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
+    times = (f"{i * 0.02:.2f}" for i in range(1501))
+    return [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *LANGUAGES, *tasks, *times)]
+
+
 def tokenizer() -> Tokenizer:
-    """Byte-level BPE: ids 0 to 255 are the bytes, then words of our own text, then words never merged to, then special ones."""
+    """That of GLM-ASR: special tokens come last."""
+    made = _with_vocabulary(_FIRST_SPECIAL)
+    special = (SPECIAL.get(i, f"<|reserved_{i}|>") for i in range(_FIRST_SPECIAL, _VOCAB))
+    made.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in special])
+    return made
+
+
+def _with_vocabulary(size: int) -> Tokenizer:
+    """Byte-level BPE: ids 0 to 255 are the bytes, then words of our own text, then words never merged to."""
     merged = Tokenizer(models.BPE())
     merged.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(vocab_size=2000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
@@ -152,14 +222,11 @@ def tokenizer() -> Tokenizer:
     words = [*_byte_letters(), *(w for w in learned["vocab"] if len(w) > 1)]
     vocab = {word: i for i, word in enumerate(words)}
     for word in _words():
-        if len(vocab) == _FIRST_SPECIAL:
+        if len(vocab) == size:
             break
         vocab.setdefault(word, len(vocab))
     made = Tokenizer(models.BPE(vocab=vocab, merges=[tuple(m) for m in learned["merges"]]))
     made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    made.add_special_tokens(
-        [AddedToken(SPECIAL.get(i, f"<|reserved_{i}|>"), special=True, normalized=False) for i in range(_FIRST_SPECIAL, _VOCAB)]
-    )
     return made
 
 
@@ -191,15 +258,11 @@ _TEXT = (
 
 def main() -> None:
     """Write one where the command line says."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.checkpoint", description="Write a GLM-ASR checkpoint with random weights."
-    )
+    parser = argparse.ArgumentParser(prog="python -m bench.checkpoint", description="Write a checkpoint with random weights.")
     parser.add_argument("directory", type=Path, metavar="DIR")
-    parser.add_argument("--size", choices=SIZES, default="tiny", help="full is 4.5 GB (default: tiny)")
-    parser.add_argument("--seed", type=int, default=7, help="of the random numbers (default: 7)")
+    parser.add_argument("--size", choices=ALL_SIZES, default="tiny", help="full is 4.5 GB (default: tiny)")
     options = parser.parse_args()
-    dtype = torch.bfloat16 if options.size == "full" else torch.float32
-    print(f"wrote {write(options.directory, SIZES[options.size], seed=options.seed, dtype=dtype)}")
+    print(f"wrote {write_size(options.directory, options.size)}")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -30,17 +27,21 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def report(name: str, figures: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Print the figures and write them with machine, commit and settings to bench/results/."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("figure", "value", title=name)
     for figure, value in figures.items():
         table.add_row(figure, "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value))
     Console().print(table)
     RESULTS.mkdir(exist_ok=True)
-    content = {"bench": name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": _machine(), "commit": _commit()}
+    content = {"bench": name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(), "commit": commit()}
     content |= {"settings": {k: str(v) for k, v in settings.items()}, "figures": dict(figures)}
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What this runs on."""
     model = platform.processor()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -48,6 +49,7 @@ def _machine() -> dict[str, Any]:
     return {"cpu": model, "cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Of the checkout."""
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
     return done.stdout.strip() or "unknown"
