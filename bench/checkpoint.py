@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,7 @@ ALL_SIZES = (*SIZES, *WHISPER)
 def write_whisper(directory: Path, size: tuple[int, int, int, int], seed: int = 7) -> Path:
     """A Whisper with random weights, made by transformers; the tokenizer has the published special tokens."""
     from transformers import WhisperConfig, WhisperForConditionalGeneration
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
     width, layers, heads, mels = size
     torch.manual_seed(seed)
@@ -176,16 +177,19 @@ def write_whisper(directory: Path, size: tuple[int, int, int, int], seed: int = 
         vocab_size=51866,
         suppress_tokens=None,
         begin_suppress_tokens=None,
+        bos_token_id=50257,
+        eos_token_id=50257,
+        pad_token_id=50257,
+        decoder_start_token_id=50258,
     )
     model = WhisperForConditionalGeneration(config).to(torch.bfloat16 if width > 64 else torch.float32)
-    named = dict(zip(_whisper_special(), range(50257, 51866), strict=False))
-    model.generation_config.update(
-        is_multilingual=True,
-        alignment_heads=[[layers - 1, head] for head in range(min(4, heads))],
-        lang_to_id={name: i for name, i in named.items() if len(name) <= 7 and name not in _TASKS},
-        task_to_id={"transcribe": named["<|transcribe|>"], "translate": named["<|translate|>"]},
-        no_timestamps_token_id=named["<|notimestamps|>"],
-    )
+    named = dict(zip(_whisper_special(LANGUAGES), range(50257, 51866), strict=False))
+    g = model.generation_config
+    g._from_model_config = False  # else loading forgets what follows
+    g.is_multilingual, g.no_timestamps_token_id = True, named["<|notimestamps|>"]
+    g.alignment_heads = [[layers - 1, head] for head in range(min(4, heads))]
+    g.lang_to_id = {f"<|{code}|>": named[f"<|{code}|>"] for code in LANGUAGES}
+    g.task_to_id = {task: named[f"<|{task}|>"] for task in ("transcribe", "translate")}
     model.save_pretrained(directory)
     made = _with_vocabulary(50257)
     made.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in named])
@@ -193,15 +197,10 @@ def write_whisper(directory: Path, size: tuple[int, int, int, int], seed: int = 
     return directory
 
 
-_TASKS = ("<|nospeech|>",)
-
-
-def _whisper_special() -> list[str]:
-    from transformers.models.whisper.tokenization_whisper import LANGUAGES
-
+def _whisper_special(languages: Iterable[str]) -> list[str]:
     tasks = ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
     times = (f"{i * 0.02:.2f}" for i in range(1501))
-    return [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *LANGUAGES, *tasks, *times)]
+    return [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *languages, *tasks, *times)]
 
 
 def tokenizer() -> Tokenizer:

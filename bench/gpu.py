@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from bench import checkpoint
+from bench.agreement import agreement
 from bench.baseline import TOKENS_PER_SECOND, baseline
 from bench.forced import Forced
 from bench.parts import ceilings, counted, decode_step, parts, utilisation
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device = torch.device(given.device)
     with tempfile.TemporaryDirectory() as directory:
         path = given.model or written(Path(directory), given.size)
-        figures: dict[str, Any] = {"ceilings": ceilings(device)}
+        figures: dict[str, Any] = {"ceilings": ceilings(device), "agreement": agreement(Path(directory), given.device)}
         for policy in given.policies.split(","):
             figures[policy] = measured(path, policy, given)
         if not given.no_baseline:
@@ -168,6 +169,7 @@ def _write(figures: dict[str, Any], given: argparse.Namespace) -> None:
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(json.dumps(content, indent=1) + "\n")
     print(f"\n{name}; ceilings {figures['ceilings']}; random weights, text forced")
+    print(f"hypotheses of a tiny model that are those of a CPU, token by token: {figures['agreement']}")
     heads = ("policy", 12), ("streams", 8), ("partial p50/95/99 ms", 24), ("final p50/95/99 ms", 24), ("step ms", 9), ("busy", 6)
     print(" ".join(f"{name:>{width}}" for name, width in (*heads, ("TFLOP/s", 8))), " holds")
     for policy in given.policies.split(","):

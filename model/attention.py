@@ -75,7 +75,6 @@ def attend_padded(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, spans: Spans) -
     shared = heads // groups
     rows = q[spans.padded].view(batch, queries, groups, shared, width).permute(0, 2, 3, 1, 4)
     rows = rows.reshape(batch, groups, shared * queries, width)
-    mask = mask.expand(batch, 1, shared * queries, k.shape[1])
     out = torch.nn.functional.scaled_dot_product_attention(rows, k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask)
     out = out.view(batch, groups, shared, queries, width).permute(0, 3, 1, 2, 4)
     return out.reshape(batch * queries, heads * width)[spans.packed]

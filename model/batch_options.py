@@ -25,7 +25,7 @@ class BatchOptions:
     policy: str = "exact"
     left_s: float = 12.0
     redone_s: float = 0.64
-    capacity: int = 0  # streams; 0: as many as the memory holds, 64 on a CPU
+    capacity: int = 0  # streams; 0: as many as the memory of a GPU holds, at most 1,024; 64 on a CPU
     max_rows: int = 64  # of one batch; larger ones are run in parts
     memory_fraction: float = 0.85  # of the free memory of a GPU, for streams
     tail_stride: int = 4  # of the silence after the audio, one position in so many is attended to

@@ -18,7 +18,7 @@ from model.audio_encoder import AudioEncoder
 from model.batch_options import BatchOptions
 from model.batch_stream import EncoderJob, Stream, groups
 from model.decoding import Row
-from model.devices import dtype_for, put
+from model.devices import dtype_for, on, put
 from model.features import silent_value
 from model.graphs import Function, Graphs
 from model.interfaces import SAMPLE_RATE, DeviceLost, Hypothesis, ModelFailure, StepRequest, UtteranceId, Word
@@ -32,6 +32,7 @@ Answer: TypeAlias = Hypothesis | ModelFailure
 Step: TypeAlias = tuple[Any, ...]  # key, function and examples of its arguments
 
 _SMALL_ROWS, _SMALL_FRAMES = (1, 2, 4), (64, 128)  # of a step of the encoder that is a graph
+_CPU_STREAMS, _MOST_STREAMS = 64, 1_024
 _ROW_S = 8.0  # of audio that a row of a batch has on average
 
 
@@ -45,6 +46,8 @@ class BatchRecogniser(ABC):
     def __init__(self, options: BatchOptions) -> None:
         self.options = options
         self.device = torch.device(options.device)
+        if self.device.type == "cuda":
+            torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each shape, and there are many
         self.dtype = dtype_for(self.device, options.precision)
         self.max_window = 28 * SAMPLE_RATE
         self.batch_rows, self.batch_s = options.max_rows, _ROW_S * options.max_rows
@@ -76,9 +79,10 @@ class BatchRecogniser(ABC):
 
     def _affordable(self, slot_bytes: int) -> int:
         if self.device.type != "cuda":
-            return 64
+            return _CPU_STREAMS
         free, _ = torch.cuda.mem_get_info(self.device)
-        return max(2, int(free * self.options.memory_fraction - self._working_bytes()) // slot_bytes)
+        affordable = int(free * self.options.memory_fraction - self._working_bytes()) // slot_bytes
+        return max(2, min(affordable, _MOST_STREAMS))
 
     @abstractmethod
     def _memory_bytes(self) -> int:
@@ -98,7 +102,10 @@ class BatchRecogniser(ABC):
         self.step([StepRequest(u, 0, 0, noise[:32_000], False, False, 0.0) for u in (one, two)])
         self.step([StepRequest(u, 1, 32_000, noise[32_000:40_000], False, False, 0.0) for u in (one, two)])
         self.step([StepRequest(u, 2, 40_000, rest, True, True, 0.0) for u, rest in ((one, noise[40_000:]), (two, noise[:0]))])
-        return self._capture(report) if self.device.type == "cuda" else ()
+        if self.device.type != "cuda":
+            return ()
+        with on(self.device):
+            return self._capture(report)
 
     def _capture(self, report: Callable[[str], object]) -> Sequence[str]:
         steps = [*self._encoder_steps(), *self._decoder_steps()]
@@ -142,7 +149,8 @@ class BatchRecogniser(ABC):
     def step(self, batch: Sequence[StepRequest]) -> list[Answer]:
         """Answer each request, in order; where memory does not suffice or no stream is free, that one with a failure."""
         try:
-            return self._stepped(batch)
+            with on(self.device):
+                return self._stepped(batch)
         except RuntimeError as error:
             self._check_device(error)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,17 +31,26 @@ def devices() -> list[Device]:
     return found
 
 
+def on(device: torch.device) -> AbstractContextManager[object]:
+    """Make it the one that calls without a device mean."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
 def put(numbers: NDArray[Any], device: torch.device) -> Tensor:
     """A copy on the device; on the way to a GPU through pinned memory, so that nothing waits for it."""
     tensor = torch.from_numpy(np.ascontiguousarray(numbers))
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.clone()
 
 
+class UnknownPrecision(ValueError):
+    """Says which, and what is expected."""
+
+
 def dtype_for(device: torch.device, precision: str) -> torch.dtype:
-    """What a model computes in; "auto" is bfloat16 on a GPU and float32 on a CPU. Raises ValueError."""
+    """What a model computes in; "auto" is bfloat16 on a GPU and float32 on a CPU. Raises UnknownPrecision."""
     found = {"auto": torch.bfloat16 if device.type == "cuda" else torch.float32} | _DTYPES
     if precision not in found:
-        raise ValueError(f"precision is {precision!r}, expected one of {', '.join(found)} for this model")
+        raise UnknownPrecision(f"precision is {precision!r}, expected one of {', '.join(found)} for this model")
     return found[precision]
 
 

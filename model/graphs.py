@@ -48,6 +48,10 @@ class Graphs:
         """Record a function for arguments of these shapes. Raises RuntimeError where it cannot be recorded."""
         if self._pool is None:
             raise RuntimeError(f"{self._device} has no graphs")
+        with torch.cuda.device(self._device):
+            self._captured[key] = self._recorded(function, examples)
+
+    def _recorded(self, function: Function, examples: Sequence[Tensor]) -> _Captured:
         arguments = [e.to(self._device) for e in examples]
         staging = [None if e.is_cuda else e.pin_memory() for e in examples]
         side = torch.cuda.Stream(self._device)
@@ -59,4 +63,4 @@ class Graphs:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
             results = function(*arguments)
-        self._captured[key] = _Captured(graph, staging, arguments, results)
+        return _Captured(graph, staging, arguments, results)

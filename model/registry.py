@@ -51,12 +51,12 @@ def _from_hub(name: str) -> Path:
 def load_recogniser(
     directory: Path, *, device: str = "cpu", precision: str = "auto", policy: str = "exact", threads: int = 0, capacity: int = 0
 ) -> Recogniser:
-    """The recogniser for a directory's model family. Raises UnknownModel, BadCheckpoint, ValueError.
+    """The recogniser for a directory's model family. Raises UnknownModel, BadCheckpoint.
 
     `threads` that share each batch on a CPU; 0 takes one for each core, at most 4. `capacity` in streams; 0 takes what fits.
     """
     from model.batch_options import BatchOptions
-    from model.devices import devices
+    from model.devices import UnknownPrecision, devices
 
     kind = _model_type(directory)
     if not isinstance(kind, str) or kind not in _FAMILIES:
@@ -66,7 +66,10 @@ def load_recogniser(
     if kind == "whisper" and device == "cpu" and precision in ("auto", "int8", "float32"):
         return _whisper_on_cpu(directory, precision, threads, capacity)
     options = BatchOptions(device=device, precision=precision, policy=policy, capacity=capacity)
-    return _FAMILIES[kind](directory, options)
+    try:
+        return _FAMILIES[kind](directory, options)
+    except UnknownPrecision as error:
+        raise UnknownModel(str(error)) from None
 
 
 def _whisper_on_cpu(directory: Path, precision: str, threads: int, capacity: int) -> Recogniser:

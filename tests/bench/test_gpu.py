@@ -19,6 +19,7 @@ def test_a_run(tmp_path: Path, size: str, policies: str):
     output = tmp_path / "gpu.json"
     main([*SMALL, "--size", size, "--policies", policies, "--output", str(output)])
     figures = json.loads(output.read_text())["figures"]
+    assert figures["agreement"] == {"exact": 1.0, "windowed": 1.0, "frozen-kv": 1.0}
     assert figures["ceilings"]["tflops"] > 0 and figures["generate"]["rows"][0]["ms"] > 0
     for policy in policies.split(","):
         found = figures[policy]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.checkpoint import write as glm
 from model.checkpoint import BadCheckpoint
 from model.registry import UnknownModel, load_recogniser, resolve
 from tests.model.tiny import edit_json, write
@@ -63,3 +64,19 @@ def test_a_setting_that_is_missing_is_named(tmp_path: Path, embedded_directory: 
     edit_json(directory / "config.json", d_model=None)
     with pytest.raises(BadCheckpoint, match="d_model"):
         load_recogniser(directory)
+
+
+def test_glm_asr_by_its_directory(tmp_path: Path):
+    recogniser = load_recogniser(glm(tmp_path / "glm"), capacity=4, policy="frozen-kv")
+    assert recogniser.name == "glm" and recogniser.languages == () and recogniser.capacity == 4
+
+
+def test_a_precision_that_it_has_not(tmp_path: Path):
+    with pytest.raises(UnknownModel, match="precision is 'int8', expected one of auto, bfloat16, float32"):
+        load_recogniser(glm(tmp_path / "glm"), precision="int8")
+
+
+def test_whisper_in_bfloat16_runs_as_a_batch(tiny_directory: Path):
+    from model.whisper.batch_recogniser import WhisperBatchRecogniser
+
+    assert isinstance(load_recogniser(tiny_directory, precision="bfloat16", capacity=2), WhisperBatchRecogniser)

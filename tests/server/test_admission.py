@@ -4,7 +4,7 @@ import pytest
 
 from server.admission import Admission
 from server.metrics import Metrics
-from streaming.errors import Overloaded, ShuttingDown
+from streaming.errors import Overloaded, RecogniserFailed, ShuttingDown
 
 
 def test_places_are_counted_and_given_back_however_it_ends():
@@ -27,4 +27,14 @@ def test_nobody_comes_while_it_drains():
     admission.is_draining = True
     assert isinstance(admission.check(), ShuttingDown)
     with pytest.raises(ShuttingDown), admission.place("native"):
+        pytest.fail("one was let in")
+
+
+def test_nobody_comes_when_no_device_works():
+    able = True
+    admission = Admission(2, Metrics(), lambda: able)
+    assert admission.check() is None
+    able = False
+    assert isinstance(admission.check(), RecogniserFailed)
+    with pytest.raises(RecogniserFailed, match="started anew"), admission.place("native"):
         pytest.fail("one was let in")

@@ -12,6 +12,9 @@ from websockets.sync.client import connect
 
 from model.interfaces import Hypothesis, StepRequest
 from model.scripted import ScriptedRecogniser
+from server.app import Service, capacity
+from server.config import Config
+from streaming.errors import RecogniserFailed
 from tests.helpers import s16, silence, talk
 from tests.server.conftest import SPEECH, Peer, Running, Serve, wait_for
 
@@ -189,3 +192,23 @@ def test_silence_makes_no_text(running: Running) -> None:
         peer.socket.send(s16(silence(3.0)))
         peer.send("stop")
         assert peer.until("closed")["words"] == 0
+
+
+def test_sessions_go_to_the_engine_with_the_fewest():
+    service = Service(Config(max_sessions=12), [ScriptedRecogniser() for _ in range(3)])
+    for number in range(6):
+        service._least_loaded().attach(f"session-{number}", lambda *_: None)
+    assert [engine.sessions for engine in service.engines] == [2, 2, 2]
+    service.engines[1]._listeners.clear()
+    assert service._least_loaded() is service.engines[1]
+    service.engines[1].is_able = False
+    assert service._least_loaded() is not service.engines[1] and service.admission.check() is None
+    for engine in service.engines:
+        engine.is_able = False
+    assert isinstance(service.admission.check(), RecogniserFailed)
+
+
+def test_capacity_is_that_of_all_devices():
+    two = [ScriptedRecogniser(capacity=10), ScriptedRecogniser(capacity=20)]
+    assert capacity(Config(max_sessions=500), two) == 15
+    assert capacity(Config(device="cuda:0,cuda:1"), [ScriptedRecogniser(capacity=10_000)] * 2) == 500

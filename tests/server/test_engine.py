@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.interfaces import Hypothesis, StepRequest, UtteranceId
+from model.interfaces import DeviceLost, Hypothesis, ModelFailure, StepRequest, UtteranceId
 from model.scripted import ScriptedRecogniser
 from server.engine import Answer, Engine
 from server.metrics import Metrics
@@ -192,3 +192,58 @@ def test_partials_come_less_often_when_steps_take_long():
         assert engine.partial_interval_ms > 0
 
     run(scenario)
+
+
+class Ill(ScriptedRecogniser):
+    """Fails where it is told to: for utterances of one session, or for good."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_lost = False
+
+    def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis | ModelFailure]:  # type: ignore[override]
+        if self.is_lost:
+            raise DeviceLost("cuda:0 does not work any more")
+        found = super().step([r for r in batch if r.utterance.session != "ill"])
+        answers = iter(found)
+        return [ModelFailure("too little memory") if r.utterance.session == "ill" else next(answers) for r in batch]
+
+
+def ill(scenario) -> None:
+    async def main() -> None:
+        recogniser, metrics = Ill(), Metrics()
+        engine = Engine(recogniser, metrics)
+        engine.start()
+        try:
+            await scenario(engine, recogniser, metrics)
+        finally:
+            await engine.stop()
+
+    asyncio.run(main())
+
+
+def test_an_utterance_that_fails_spoils_no_other_in_its_batch():
+    async def scenario(engine: Engine, recogniser: Ill, metrics: Metrics) -> None:
+        listeners = {name: Listener() for name in ("well", "ill")}
+        for name, listener in listeners.items():
+            engine.attach(name, listener)
+        engine.submit([request("well"), request("ill")], [])
+        for listener in listeners.values():
+            await listener.until(1)
+        assert isinstance(listeners["well"].answers[0][1], Hypothesis)
+        assert isinstance(listeners["ill"].answers[0][1], RecogniserFailed)
+        assert engine.is_able and engine.sessions == 2
+
+    ill(scenario)
+
+
+def test_a_device_that_is_lost_is_known():
+    async def scenario(engine: Engine, recogniser: Ill, metrics: Metrics) -> None:
+        engine.attach("a", listener := Listener())
+        recogniser.is_lost = True
+        engine.submit([request("a")], [])
+        await listener.until(1)
+        assert isinstance(listener.answers[0][1], RecogniserFailed) and not engine.is_able
+        assert b"stenoline_step_failures_total 1.0" in metrics.text()
+
+    ill(scenario)
