@@ -33,21 +33,31 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("glm") / "tiny-glm-asr")
 
 
+TALK = Path(__file__).parents[2] / "data" / "talk.flac"
+
+
 @pytest.fixture(scope="module", params=RUNS)
-def glm_live(request: pytest.FixtureRequest, directory: Path) -> Iterator[Server]:
-    with serving("--model", str(directory), *RUNS[request.param]) as server:
+def run(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def glm_live(run: str, directory: Path) -> Iterator[Server]:
+    with serving("--model", str(directory), *RUNS[run]) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def heard(glm_live: Server, talk_opening: tuple[Path, str]) -> list[Heard]:
+def heard(run: str, glm_live: Server, talk_opening: tuple[Path, str]) -> list[Heard]:
     """Three sessions at once, of which one names a language; the whole talk for utterances that must roll."""
-    return asyncio.run(together(glm_live.url, talk_opening[0]))
+    path, speed = (TALK, 6.0) if "roll" in run else (talk_opening[0], 2.0)
+    return asyncio.run(together(glm_live.url, path, speed))
 
 
-async def together(url: str, path: Path) -> list[Heard]:
+async def together(url: str, path: Path, speed: float) -> list[Heard]:
     languages = ("", "", "zh")
-    return await asyncio.gather(*(converse(path, url, language=code, speed=2.0, console=QUIET) for code in languages))
+    return await asyncio.gather(*(converse(path, url, language=code, speed=speed, console=QUIET) for code in languages))
 
 
 def of(heard: Heard, kind: str) -> list[dict[str, Any]]:
@@ -77,6 +87,12 @@ def test_words_are_in_order_within_their_utterance(heard: list[Heard]):
     for final in (m for each in heard for m in of(each, "final")):
         times = [t for word in final["words"] for t in (word["start"], word["end"])]
         assert times == sorted(times) and (not times or times[-1] <= final["end"] + 0.02)
+
+
+def test_an_utterance_may_be_longer_than_a_window(run: str, heard: list[Heard]):
+    """Beyond 16 s the window rolls, and the utterance goes on."""
+    longest = max(final["end"] - final["start"] for each in heard for final in of(each, "final"))
+    assert (longest > 30) is ("roll" in run)
 
 
 def test_a_language_is_never_required_and_kept_when_given(heard: list[Heard]):
