@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from tokenizers import Tokenizer
 
 from model.checkpoint import BadCheckpoint
 from model.words import UNSPACED, Pieces, attached, characters, spaced_words
+
+_BYTES, _FIRST_MERGE = 256, ("Ġ", "t")  # tokens that are single bytes; the merge that made the next one
 
 
 class WhisperTokenizer:
@@ -34,7 +37,7 @@ class WhisperTokenizer:
         if not path.exists():
             raise BadCheckpoint(f"{directory} has no tokenizer.json")
         try:
-            return cls(Tokenizer.from_file(str(path)))
+            return cls(Tokenizer.from_str(_with_first_merge(path.read_text(encoding="utf-8"))))
         except BadCheckpoint:
             raise
         except Exception as error:
@@ -84,3 +87,15 @@ class WhisperTokenizer:
         """
         found = characters(ids, self.decode)
         return attached(found) if language in UNSPACED else spaced_words(found)
+
+
+def _with_first_merge(document: str) -> str:
+    """Some conversions take the first merge for a heading and lose it, and with it every word that begins with " t"."""
+    content = json.loads(document)
+    model = content.get("model", {})
+    merges, ids = model.get("merges", []), model.get("vocab", {})
+    first = " ".join(_FIRST_MERGE)
+    if merges and ids.get("".join(_FIRST_MERGE)) == _BYTES and merges[0] not in (first, list(_FIRST_MERGE)):
+        model["merges"] = [first if isinstance(merges[0], str) else list(_FIRST_MERGE), *merges]
+        return json.dumps(content)
+    return document
