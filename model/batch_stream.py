@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from model.biasing.phrases import Memory
 from model.interfaces import Word
 from model.mel_store import Heard
 from model.ranges import Indices, ranges
@@ -23,6 +24,7 @@ class Stream:
     start: int  # SampleIndex of the window's first sample
     language: str | None = None
     prompt: list[int] = field(default_factory=list)
+    phrases: Memory = field(default_factory=Memory)
     draft: list[int] = field(default_factory=list)
     said: tuple[Word, ...] = ()  # the words of the last hypothesis
     frozen: int = 0  # frames

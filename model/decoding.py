@@ -8,12 +8,16 @@ The result is that of decoding from scratch (speculative decoding: Leviathan et 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from torch import Tensor
 
+from model.biasing.walk import Favour, GoBack, Near
 from model.sampling import loop_start, lost_track
+
+_KEPT_LOSS = 14.0  # nats
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Ask:
     wanted: int  # the last tokens, after which the best next one is wanted
     is_first: bool  # nothing was said before the first wanted token
     opening: int | None  # the token whose logits are wanted as they are
+    is_scored: bool = False  # log-probabilities of the wanted tokens that are given are wanted, too
+    margin: float = 0.0  # how much less likely than the best one the other tokens may be that are wanted as well, in nats
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Choices:
     attended: Sequence[int]  # [aligned]: unit of the audio that each looked at most
     scores: Tensor  # [heads, aligned, units] before softmax
     opening: Tensor | None  # float32[V]
+    given: Sequence[float] = ()  # [wanted - 1], if asked for: log-probability of each token that follows a wanted one
+    near: Sequence[Near] = ()  # [wanted], if a margin was given: the likeliest first
 
 
 class Chooser(Protocol):
@@ -63,11 +71,15 @@ class Row:
     start_index: int | None = None  # of the start-of-transcript token in the prompt
     cached: int = 0  # tokens of the prompt whose keys and values are there already
     is_guarded: bool = True  # against loops and running on
+    favour: Favour | None = None  # phrases that may be taken although they are less likely
+    kept: frozenset[int] = frozenset()  # tokens of the draft that stay although others are likelier
+    near_margin: float = 0.0  # nats within which other tokens than the best are wanted, though nothing is favoured
     tokens: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
     end_log_probability: float = 0.0
     scores: list[Tensor] = field(default_factory=list)  # alignment scores of the rows that predict each token
     attended: list[int] = field(default_factory=list)  # unit that each forced or free token looked at most
+    near: list[Near] = field(default_factory=list)  # to choose from at each free token, if a margin is given
     start_logits: Tensor | None = None  # float32[V] at start_index
     is_done: bool = False
     is_cut: bool = False
@@ -77,14 +89,42 @@ class Row:
         """Tokens before the free ones."""
         return len(self.prompt) + len(self.forced)
 
-    def take(self, token: int, log_probability: float, attended: int) -> None:
-        """Accept the next token, then see whether to stop."""
+    @property
+    def margin(self) -> float:
+        """Within which other tokens than the best one are wanted."""
+        return max(self.near_margin, self.favour.margin if self.favour else 0.0)
+
+    def take(self, found: Choices, index: int) -> None:
+        """Accept the next token, the answer's free one number `index`, then see whether to stop."""
+        at = len(found.attended) - len(found.tokens) + index
+        self.scores.append(found.scores[:, at : at + 1])
+        self.attended.append(found.attended[at])
+        if found.near:
+            self.near.append(found.near[index])
+        if index in self.kept and found.log_probabilities[index] - found.given[index] <= _KEPT_LOSS:
+            self._accept(self.draft[index], found.given[index])
+        elif self.favour is None:
+            self._accept(found.tokens[index], found.log_probabilities[index])
+        else:
+            self._accept(*self._favoured(self.favour))
+
+    def _favoured(self, favour: Favour) -> tuple[int, float]:
+        """The choice among what is near, after going back to where a phrase was begun in vain."""
+        while True:
+            at = len(self.tokens)
+            looked = [unit * self.unit_frames for unit in self.attended[len(self.forced) :]]
+            found = favour.choose(self.forced + self.tokens, at, self.near[at], looked, self.heard * self.unit_frames)
+            if not isinstance(found, GoBack):
+                return found
+            del self.tokens[found.position :], self.log_probabilities[found.position :], self.near[found.position + 1 :]
+            del self.scores[found.position + 2 :], self.attended[len(self.forced) + found.position + 1 :]
+
+    def _accept(self, token: int, log_probability: float) -> None:
         if token in self.ends:
             self.end_log_probability, self.is_done = log_probability, True
             return
         self.tokens.append(token)
         self.log_probabilities.append(log_probability)
-        self.attended.append(attended)
         self._guard()
 
     def _guard(self) -> None:
@@ -114,25 +154,17 @@ def verify(choose: Chooser, rows: Sequence[Row]) -> None:
     """One pass over prompt, forced tokens and draft of every row; accepts what greedy choice agrees with and one token more."""
     for row, found in zip(rows, choose([_whole(row) for row in rows]), strict=True):
         forced = len(row.forced)
-        row.start_logits, row.scores, row.attended = found.opening, [found.scores[:, : forced + 1]], list(found.attended[:forced])
+        row.start_logits, row.scores, row.attended = found.opening, [found.scores[:, :forced]], list(found.attended[:forced])
         for index in range(len(row.draft) + 1):
-            _accept(row, index, found)
+            if not row.is_done and row.tokens == row.draft[:index]:
+                row.take(found, index)
 
 
 def _whole(row: Row) -> Ask:
     tokens, free = [*row.prompt, *row.forced, *row.draft][row.cached :], len(row.draft) + 1
     opening = None if row.start_index is None else row.start_index - row.cached
-    return Ask(row.place, tokens, row.cached, row.heard, len(row.forced) + free, free, not row.forced, opening)
-
-
-def _accept(row: Row, index: int, found: Choices) -> None:
-    """The choice after `index` draft tokens counts if all of them were agreed with."""
-    if row.is_done or row.tokens != row.draft[:index]:
-        return
-    at = len(row.forced) + index
-    if index:
-        row.scores.append(found.scores[:, at : at + 1])
-    row.take(found.tokens[index], found.log_probabilities[index], found.attended[at])
+    aligned = len(row.forced) + free
+    return Ask(row.place, tokens, row.cached, row.heard, aligned, free, not row.forced, opening, bool(row.kept), row.margin)
 
 
 def finish(choose: Chooser, rows: Sequence[Row]) -> None:
@@ -140,13 +172,31 @@ def finish(choose: Chooser, rows: Sequence[Row]) -> None:
     active = [row for row in rows if not row.is_done]
     while active:
         for row, found in zip(active, choose([_last(row) for row in active]), strict=True):
-            row.scores.append(found.scores)
-            row.take(found.tokens[0], found.log_probabilities[0], found.attended[0])
+            row.take(found, 0)
         active = [row for row in active if not row.is_done]
 
 
 def _last(row: Row) -> Ask:
-    return Ask(row.place, row.tokens[-1:], row.given + len(row.tokens) - 1, row.heard, 1, 1, False, None)
+    return Ask(row.place, row.tokens[-1:], row.given + len(row.tokens) - 1, row.heard, 1, 1, False, None, False, row.margin)
+
+
+def rescore(choose: Chooser, rows: Sequence[Row], texts: Sequence[Sequence[int]]) -> list[Row]:
+    """The rows with these free tokens instead of their own, whatever their probability."""
+    asks = []
+    for row, text in zip(rows, texts, strict=True):
+        count, tokens = len(text) + 1, [*row.prompt, *row.forced, *text][row.cached :]
+        asks.append(Ask(row.place, tokens, row.cached, row.heard, len(row.forced) + count, count, not row.forced, None, True))
+    return [
+        replace(
+            row,
+            tokens=list(text),
+            log_probabilities=list(found.given),
+            scores=[found.scores],
+            attended=list(found.attended),
+            is_done=True,
+        )
+        for row, text, found in zip(rows, texts, choose(asks), strict=True)
+    ]
 
 
 def most_attended(scores: Tensor, heard: int) -> list[int]:

@@ -37,12 +37,21 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Hotword:
+    """A phrase to favour where it is likely to have been said."""
+
+    text: str  # as it is to be written
+    weight: float = 1.0  # how much less likely than the rest it may be; 0: not favoured
+    sounds_like: tuple[str, ...] = ()  # what is written down when it is said, if that is something else
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeContext:
     """What a session knows before it hears an utterance."""
 
     language: str | None = None  # ISO 639-1 code; None: found from the audio, anew for each utterance
     prompt: str = ""  # text of this session that came just before
-    hotwords: tuple[str, ...] = ()
+    hotwords: tuple[tuple[Hotword, ...], ...] = ()  # lists; the same object each time, as what is made of them is kept
 
 
 @dataclass(frozen=True, slots=True)

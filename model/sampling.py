@@ -11,6 +11,7 @@ from torch import Tensor
 _LONGEST_LOOP = 16  # tokens of a phrase that may repeat
 _SHORT_LOOP_TOKENS = 8  # a phrase of fewer tokens must fill this many to count: "no, no, no" is speech
 _REPEATS = 3
+_MOST_NEAR = 64
 _END_FRAMES, _STUCK_TOKENS = 4, 6
 _BACK_FRAMES, _BACK_TOKENS = 75, 8
 _MOVING = 4  # different frames among those tokens: looking at one frame all the time is a habit of attention
@@ -42,6 +43,31 @@ class GreedyChoice:
             logits += torch.where(is_first[:, None], self._only_first, 0.0)
         best, tokens = logits.max(1)
         return tokens, best - logits.logsumexp(1)
+
+
+def given_probabilities(
+    logits: Tensor, tokens: Sequence[int], log_probabilities: Sequence[float], following: Sequence[int]
+) -> list[float]:
+    """Of rows of logits float32[N, V], whose best tokens are known: the log-probability of another token; 0 for token -1."""
+    if max(following, default=-1) < 0:
+        return [0.0] * len(tokens)
+    index = torch.arange(len(tokens))
+    losses = (logits[index, torch.tensor(tokens)] - logits[index, torch.tensor(following).clamp(min=0)]).tolist()
+    return [p - loss if t >= 0 else 0.0 for p, loss, t in zip(log_probabilities, losses, following, strict=True)]
+
+
+def near(
+    logits: Tensor, tokens: Sequence[int], log_probabilities: Sequence[float], margins: Sequence[float]
+) -> list[list[tuple[int, float]]]:
+    """Of rows of logits float32[N, V]: the tokens that are less likely than the best by at most the row's margin, sorted."""
+    found: list[list[tuple[int, float]]] = [[] for _ in tokens]
+    if not any(margins):
+        return found
+    losses = logits[torch.arange(len(tokens)), torch.tensor(tokens)][:, None] - logits
+    rows, columns = (losses <= torch.tensor([margin or -1.0 for margin in margins])[:, None]).nonzero().unbind(1)
+    for row, token, loss in zip(rows.tolist(), columns.tolist(), losses[rows, columns].tolist(), strict=True):
+        found[row].append((token, log_probabilities[row] - loss))
+    return [sorted(each, key=lambda pair: -pair[1])[:_MOST_NEAR] for each in found]
 
 
 def loop_start(tokens: Sequence[int]) -> int | None:

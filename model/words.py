@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 Pieces: TypeAlias = list[tuple[str, list[int]]]  # texts and their tokens
 
+MIXED = {"zh", "ja", "yue"}  # written without spaces, often with Latin words among it
 UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}
 _BEFORE = "\"'“¿([{-「『（《"  # attach to the word that follows
 _AFTER = "\"'.。,，!！?？:：”)]}、」』）》;；…%"  # attach to the word that came

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from model.attention import attend, by_head
+from model.biasing.walk import Near
 from model.decoding import Ask, Choices, most_attended
 from model.kv_cache import FrameCache, SelfCache
 from model.linear import Norm, Weights, fused
-from model.sampling import GreedyChoice
+from model.sampling import GreedyChoice, given_probabilities, near
 from model.whisper.configuration import WhisperConfig
 from model.whisper.encoder import FeedForward
 
@@ -134,26 +135,38 @@ class GreedyDecoder:
         """Answer each, in order."""
         hidden, scores = self._decoder([DecoderJob(ask.tokens, ask.start, *ask.place) for ask in asks])
         openings = self._openings(asks, hidden)
-        found = self._found(torch.cat([h[-ask.wanted :] for ask, h in zip(asks, hidden, strict=True)]), _first_flags(asks))
+        hidden = torch.cat([h[-ask.wanted :] for ask, h in zip(asks, hidden, strict=True)])
+        margins = [ask.margin for ask in asks for _ in range(ask.wanted)]
+        found = self._found(hidden, _first_flags(asks), _following(asks), margins)
         for ask, score in zip(asks, scores, strict=True):
             aligned = score[:, -ask.aligned :]
-            tokens, log_probabilities = zip(*(next(found) for _ in range(ask.wanted)), strict=True)
+            tokens, log_probabilities, given, others = zip(*(next(found) for _ in range(ask.wanted)), strict=True)
             opening = next(openings) if ask.opening is not None else None
-            yield Choices(tokens, log_probabilities, most_attended(aligned, ask.heard), aligned, opening)
+            yield Choices(tokens, log_probabilities, most_attended(aligned, ask.heard), aligned, opening, given[:-1], others)
 
     def _openings(self, asks: Sequence[Ask], hidden: Sequence[Tensor]) -> Iterator[Tensor]:
         wanted = [h[ask.opening] for ask, h in zip(asks, hidden, strict=True) if ask.opening is not None]
         return iter(self._decoder.vocabulary(torch.stack(wanted)) if wanted else ())
 
-    def _found(self, hidden: Tensor, is_first: Sequence[bool]) -> Iterator[tuple[int, float]]:
-        """Tokens and log-probabilities, some rows at a time: the logits of a long draft are tens of megabytes."""
+    def _found(
+        self, hidden: Tensor, is_first: Sequence[bool], following: Sequence[int], margins: Sequence[float]
+    ) -> Iterator[tuple[int, float, float, Near]]:
+        """Tokens, log-probabilities, those of the tokens that follow, and what is near, some rows at a time: the logits of a long draft are tens of megabytes."""
         for start in range(0, len(hidden), _ROWS):
-            logits = self._decoder.vocabulary(hidden[start : start + _ROWS])
-            yield from zip(*self._best(logits, is_first[start : start + _ROWS]), strict=True)
+            rows = slice(start, start + _ROWS)
+            logits = self._decoder.vocabulary(hidden[rows])
+            tokens, log_probabilities = self._best(logits, is_first[rows])
+            given = given_probabilities(logits, tokens, log_probabilities, following[rows])
+            yield from zip(tokens, log_probabilities, given, near(logits, tokens, log_probabilities, margins[rows]), strict=True)
 
 
 def _first_flags(asks: Sequence[Ask]) -> list[bool]:
     return [ask.is_first and i == 0 for ask in asks for i in range(ask.wanted)]
+
+
+def _following(asks: Sequence[Ask]) -> list[int]:
+    """The token after each wanted one where its probability is asked for, else -1."""
+    return [t for ask in asks for t in ([*ask.tokens[len(ask.tokens) - ask.wanted + 1 :], -1] if ask.is_scored else [-1] * ask.wanted)]
 
 
 def _causal(rows: int, keys: int) -> Tensor:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from model.biasing.phrases import Memory
 from model.decoding import Row
 from model.features import MelWindow, mel_filters, silent_value
 from model.interfaces import Hypothesis, StepRequest, UtteranceId
@@ -69,6 +70,7 @@ class Stream:
     language: str | None
     is_language_given: bool
     draft: list[int]
+    phrases: Memory = field(default_factory=Memory)
     frozen: int = 0  # frames whose keys and values are kept
     level: float = -math.inf  # loudest cell when they were computed
     frames: int = 0  # in the caches

@@ -9,13 +9,15 @@ from typing import Any, Protocol
 import torch
 
 from model.alignment import token_frames
+from model.biasing.phrases import Memory, Phrases, places_of
+from model.biasing.walk import Favour
 from model.decoding import Chooser, Row, finish, verify
 from model.interfaces import DecodeContext, Hypothesis, StepRequest, Word
 from model.lengths import FRAME_SAMPLES, whole_frames
 from model.sampling import GreedyChoice, calibrated, word_probability
 from model.whisper.configuration import WhisperConfig
 from model.whisper.tokenizer import WhisperTokenizer
-from model.words import UNSPACED
+from model.words import UNSPACED, Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Written(Protocol):
     language: str | None
     is_language_given: bool
     draft: list[int]
+    phrases: Memory
     is_audible: bool
 
     @property
@@ -51,6 +54,7 @@ class WhisperText:
 
     def __init__(self, config: WhisperConfig, tokenizer: WhisperTokenizer, options: TextOptions) -> None:
         self._config, self._tokenizer, self.options = config, tokenizer, options
+        self._phrases = Phrases(tokenizer.encode, tokenizer.decode)
         self.languages = tuple(tokenizer.language_ids) if config.is_multilingual else ("en",)
 
     def best(self, device: torch.device | None = None) -> GreedyChoice:
@@ -84,10 +88,36 @@ class WhisperText:
                 rows[i] = self._row(batch[i], streams[i], places[i])
             verify(choose, [rows[i] for i in changed])
         finish(choose, rows)
+        self._revise(choose, rows, batch, streams)
         return rows
+
+    def _revise(self, choose: Chooser, rows: list[Row], batch: Sequence[StepRequest], streams: Sequence[Written]) -> None:
+        """Once more, where hotwords may have been misheard."""
+        asked = [i for i, request in enumerate(batch) if request.context.hotwords and not self._is_unspaced(streams[i])]
+        work = [(rows[i], self._changeable(batch[i], streams[i], rows[i]), batch[i].context.hotwords, streams[i].phrases) for i in asked]
+        for index, row in self._phrases.revise(choose, work).items():
+            rows[asked[index]] = row
+
+    def _changeable(self, request: StepRequest, stream: Written, row: Row) -> Pieces:
+        """Words that are not stable; the last one of a partial may not be all there."""
+        words = self._tokenizer.split_words(row.tokens, stream.language or "en")
+        if request.whole_window or request.is_final:
+            stream.phrases.tried.clear()  # there is more to hear now
+            return words
+        return words[:-1]
+
+    @staticmethod
+    def _is_unspaced(stream: Written) -> bool:
+        """There misheard words sound like nothing, and phrases are tried everywhere, though not in each partial."""
+        return (stream.language or "en") in UNSPACED
+
+    def _favour(self, request: StepRequest, stream: Written, ends: frozenset[int]) -> Favour | None:
+        is_tried = request.context.hotwords and self._is_unspaced(stream) and (request.whole_window or request.is_final)
+        return self._phrases.anywhere(request.context.hotwords, ends) if is_tried else None
 
     def _row(self, request: StepRequest, stream: Written, place: Any) -> Row:
         t = self._tokenizer
+        ends = frozenset((t.eot,))
         before = [t.sot_prev, *stream.prompt] if stream.prompt else []
         forced = [token for word in request.stable for token in word.tokens]
         draft = stream.draft[len(forced) :] if stream.draft[: len(forced)] == forced else []
@@ -95,12 +125,15 @@ class WhisperText:
         limit = min(room, int(self.options.tokens_per_second * stream.samples / 16_000) + 6)
         return Row(
             place=place,
+            favour=self._favour(request, stream, ends),
+            kept=places_of(stream.phrases.said, draft),
+            near_margin=self._phrases.options.near if request.context.hotwords else 0.0,
             prompt=[*before, *t.start(stream.language or "en")],
             start_index=len(before),
             forced=forced,
             draft=draft[: max(0, limit - len(forced) - 1)],
             limit=limit,
-            ends=frozenset((t.eot,)),
+            ends=ends,
             heard=whole_frames(stream.samples),
         )
 

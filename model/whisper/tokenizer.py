@@ -9,7 +9,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from model.checkpoint import BadCheckpoint
-from model.words import UNSPACED, Pieces, attached, characters, spaced_words
+from model.words import MIXED, UNSPACED, Pieces, attached, characters, mixed_words, spaced_words
 
 _BYTES, _FIRST_MERGE = 256, ("Ġ", "t")  # tokens that are single bytes; the merge that made the next one
 
@@ -83,9 +83,11 @@ class WhisperTokenizer:
         """Words with their leading space and the punctuation around them; texts and ids join to the whole.
 
         The rule of openai/whisper: characters where a language has no spaces, else pieces that begin with a space; then
-        opening marks join the word after, closing marks the word before.
+        opening marks join the word after, closing marks the word before. Latin words among Chinese or Japanese stay whole.
         """
         found = characters(ids, self.decode)
+        if language in MIXED:
+            return mixed_words(found)
         return attached(found) if language in UNSPACED else spaced_words(found)
 
 

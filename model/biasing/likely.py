@@ -1,0 +1,51 @@
+"""Where a text may hold phrases, misheard: runs of its words that sound like one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from rapidfuzz import fuzz, process
+
+from model.biasing.sound import sound, sounds
+from model.interfaces import Hotword
+
+_MOST_WORDS = 5  # of a run
+_LEAST = {1: 101.0, 2: 100.0, 3: 80.0, 4: 75.0, 5: 72.0}  # per cent alike, by the letters of the sound
+_LEAST_LONG = 68.0
+
+
+class Likely(NamedTuple):
+    """A phrase that a run of words sounds like."""
+
+    start: int  # the run's first word
+    stop: int  # the word after it
+    said: str  # the phrase as it is written, or what it sounds like: whichever is more alike
+    alike: float  # per cent
+    weight: float
+
+
+class SoundIndex:
+    """The phrases of a list by their sound."""
+
+    def __init__(self, hotwords: Iterable[Hotword]) -> None:
+        pairs = [(key, said, w.weight) for w in hotwords for said in (w.text, *w.sounds_like) for key in sounds(said)]
+        self._sounds, self._said = [key for key, _, _ in pairs], [(said, weight) for _, said, weight in pairs]
+        self._like = lru_cache(4096)(self._alike)
+
+    def likely(self, words: Sequence[str]) -> Iterator[Likely]:
+        """For all runs of some words."""
+        for start in range(len(words)):
+            for stop in range(start + 1, min(start + _MOST_WORDS, len(words)) + 1):
+                for said, weight, alike in self._like("".join(words[start:stop])):
+                    yield Likely(start, stop, said, alike, weight)
+
+    def _alike(self, run: str) -> tuple[tuple[str, float, float], ...]:
+        found: dict[tuple[str, float], float] = {}
+        for key in {sound(run), sound(run, is_spelled=False)}:
+            for other, alike, index in process.extract_iter(key, self._sounds, scorer=fuzz.ratio, score_cutoff=_LEAST_LONG):
+                if alike >= _LEAST.get(len(other), _LEAST_LONG):
+                    phrase = self._said[index]
+                    found[phrase] = max(alike, found.get(phrase, 0.0))
+        return tuple((*phrase, alike) for phrase, alike in found.items())

@@ -1,0 +1,235 @@
+"""Hotwords in a text that a model has written: where one may have been misheard, the model is asked how much it minds.
+
+A thousand phrases cannot all be tried everywhere, nor do they fit into a prompt. So a text is decoded as it is first. Where a run
+of its words sounds like a phrase, and the phrase's first token was near, the phrase is put in its place, and one pass of the
+decoder over the new text tells how much less likely it is: if not by too much, it stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
+
+from model.biasing.likely import Likely, SoundIndex
+from model.biasing.trie import Encode, Trie
+from model.biasing.walk import BiasOptions, Favour
+from model.decoding import Chooser, Row, rescore
+from model.interfaces import Hotword
+from model.words import Pieces
+
+_MOST_LISTS, _MOST_TRIED = 256, 1_000
+
+HotwordList: TypeAlias = tuple[Hotword, ...]
+Made = TypeVar("Made")
+Key = TypeVar("Key")
+
+
+class Kept(Generic[Made]):
+    """Things made of lists; a list is known by its identity, since to compare a thousand phrases takes too long."""
+
+    def __init__(self, make: Callable[[HotwordList], Made]) -> None:
+        self._make, self._made = make, OrderedDict[int, tuple[HotwordList, Made]]()
+
+    def __call__(self, hotwords: HotwordList) -> Made:
+        """Of this list; the least recently used one of many is forgotten."""
+        found = self._made.pop(id(hotwords), None) or (hotwords, self._make(hotwords))
+        self._made[id(hotwords)] = found
+        if len(self._made) > _MOST_LISTS:
+            self._made.popitem(last=False)
+        return found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseOptions:
+    """Bounds in nats are for a weight of 1."""
+
+    anywhere: BiasOptions = BiasOptions(margin=6.0, cap=8.0)  # where all phrases are tried
+    near: float = 7.5  # that a phrase's first token may be less likely than the likeliest one
+    least: float = 58.0  # per cent alike, less 3 for each of these nats
+    nat: float = 3.0
+    loss: tuple[float, float] = (7.0, 12.0)  # that a text may be less likely with a phrase 70 and 90 per cent alike
+    after: int = 2  # tokens after a phrase that count, too
+    most: int = 8  # phrases tried at a time
+    layers: int = 3  # times
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of one utterance's phrases."""
+
+    said: set[tuple[int, ...]] = field(default_factory=set)  # tokens of those that were put in their place
+    tried: set[tuple[str, str]] = field(default_factory=set)  # runs of words, and phrases that they are not
+
+
+class Change(NamedTuple):
+    """Words `start` to `stop` of a text become these tokens."""
+
+    start: int
+    stop: int
+    tokens: tuple[int, ...]
+    loss: float  # nats that this may cost
+    key: tuple[str, str]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A row's text as words, and the changes that are tried."""
+
+    row: Row
+    pieces: Pieces
+    changes: list[Change]
+    memory: Memory
+
+    def tokens(self) -> list[int]:
+        """Of the text with the changes."""
+        return [token for part, _, _ in self.parts() for token in part]
+
+    def parts(self) -> Iterator[tuple[Sequence[int], int, Change | None]]:
+        """Runs of tokens, how many of the old text they stand for, and the change that they are."""
+        at, changes = 0, {change.start: change for change in self.changes}
+        while at < len(self.pieces):
+            change = changes.get(at)
+            stop = change.stop if change else at + 1
+            old = [token for _, tokens in self.pieces[at:stop] for token in tokens]
+            yield (change.tokens if change else old), len(old), change
+            at = stop
+
+
+class Phrases:
+    """For one model."""
+
+    def __init__(self, encode: Encode, decode: Callable[[Sequence[int]], str], options: PhraseOptions | None = None) -> None:
+        self.options = options or PhraseOptions()
+        self._encode, self._decode = lru_cache(65_536)(lambda text: tuple(encode(text))), decode
+        self._tries = Kept(lambda hotwords: Trie.of(hotwords, self._encode))
+        self._indices = Kept(lambda hotwords: SoundIndex(word for word in hotwords if word.weight > 0))
+
+    def anywhere(self, lists: Sequence[HotwordList], ends: frozenset[int]) -> Favour | None:
+        """Every phrase, wherever it may begin."""
+        tries = [trie for trie in map(self._tries, lists) if trie.weight]
+        return Favour(tries, lambda token: self._decode([token]), self.options.anywhere, ends) if tries else None
+
+    def revise(self, choose: Chooser, rows: Sequence[tuple[Row, Pieces, Sequence[HotwordList], Memory]]) -> dict[int, Row]:
+        """Rows whose text has changed, by their index. `pieces` are the words that may change, from the row's first token on."""
+        layers = {(i, n): draft for i, row in enumerate(rows) for n, draft in enumerate(self._drafts(*row))}
+        scored = self._rescored(choose, layers)
+        chosen: dict[int, Draft] = {}
+        for i in dict.fromkeys(i for i, _ in layers):
+            own = [layers[key] for key in layers if key[0] == i]
+            losses = [each for key in layers if key[0] == i for each in self._losses(layers[key], scored[key])]
+            kept = _best([(loss - change.loss, change) for change, loss in losses if loss <= change.loss])
+            self._remember(own, kept)
+            if kept:
+                chosen[i] = replace(own[0], changes=kept)
+        done = {i: scored[i, 0] for i, draft in chosen.items() if set(draft.changes) == set(layers[i, 0].changes)}
+        return done | self._rescored(choose, {i: draft for i, draft in chosen.items() if i not in done})
+
+    def _rescored(self, choose: Chooser, drafts: dict[Key, Draft]) -> dict[Key, Row]:
+        if not drafts:
+            return {}
+        texts = [draft.tokens() + draft.row.tokens[sum(len(t) for _, t in draft.pieces) :] for draft in drafts.values()]
+        found: dict[Key, Row] = {}
+        for (key, draft), text in zip(drafts.items(), texts, strict=True):
+            found[key] = rescore(choose, [draft.row], [text])[0]
+        return found
+
+    def _remember(self, drafts: Sequence[Draft], kept: Sequence[Change]) -> None:
+        memory = drafts[0].memory
+        if len(memory.tried) > _MOST_TRIED:
+            memory.tried.clear()
+        memory.tried.update(change.key for draft in drafts for change in draft.changes if change not in kept)
+        memory.said.update(change.tokens for change in kept)
+
+    def _losses(self, draft: Draft, new: Row) -> Iterator[tuple[Change, float]]:
+        """By how much each change makes the text less likely, there and a little after it."""
+        old, at, was = draft.row, 0, 0
+        for tokens, count, change in draft.parts():
+            if change:
+                more = self.options.after
+                before = sum(old.log_probabilities[was : was + count + more])
+                yield change, before - sum(new.log_probabilities[at : at + len(tokens) + more])
+            at, was = at + len(tokens), was + count
+
+    def _drafts(self, row: Row, pieces: Pieces, lists: Sequence[HotwordList], memory: Memory) -> list[Draft]:
+        """What is worth trying: the likeliest changes, then others in the place of these."""
+        words, firsts = [text for text, _ in pieces], _firsts(pieces)
+        found = [each for hotwords in lists for each in self._indices(hotwords).likely(words)]
+        right = {i for each in found if _is_right(each, words) for i in range(each.start, each.stop)}
+        scored = list[tuple[float, Change]]()
+        for likely in found:
+            change = self._change(likely, words, memory)
+            if change and not right & set(range(change.start, change.stop)):
+                score = likely.alike - self.options.nat * self._loss(change.tokens[0], row, firsts[likely.start])
+                if score >= self.options.least:
+                    scored.append((-score, change))
+        drafts = list[Draft]()
+        while scored and len(drafts) < self.options.layers:
+            chosen = _best(scored)[: self.options.most]
+            drafts.append(Draft(row, pieces, chosen, memory))
+            scored = [(score, change) for score, change in scored if change not in chosen]
+        return drafts
+
+    def _change(self, likely: Likely, words: Sequence[str], memory: Memory) -> Change | None:
+        first, last = _edges(words[likely.start]), _edges(words[likely.stop - 1])
+        run = "".join(words[likely.start : likely.stop])
+        key = (run, likely.said)
+        if key in memory.tried or not (first and last):
+            return None
+        tokens = self._encode(first[1] + likely.said + last[3])
+        low, high = self.options.loss
+        share = min(1.0, max(0.0, (likely.alike - 70.0) / 20.0))
+        return Change(likely.start, likely.stop, tokens, likely.weight * (low + share * (high - low)), key)
+
+    def _loss(self, token: int, row: Row, position: int) -> float:
+        """By how much a token is less likely than the likeliest one; infinite if it is not near."""
+        near = row.near[position] if position < len(row.near) else ()
+        return next((near[0][1] - p for other, p in near if other == token), float("inf"))
+
+
+def _is_right(likely: Likely, words: Sequence[str]) -> bool:
+    """The phrase is there already, letter by letter."""
+    return letters("".join(words[likely.start : likely.stop])) == letters(likely.said)
+
+
+def _best(scored: Sequence[tuple[float, Change]]) -> list[Change]:
+    """Those with the lowest numbers that do not overlap."""
+    chosen, taken = list[Change](), set[int]()
+    for _, change in sorted(scored, key=lambda each: each[0]):
+        span = set(range(change.start, change.stop))
+        if not span & taken:
+            chosen.append(change)
+            taken |= span
+    return chosen
+
+
+def _firsts(pieces: Pieces) -> list[int]:
+    """The position of each word's first token."""
+    found, at = [], 0
+    for _, tokens in pieces:
+        found.append(at)
+        at += len(tokens)
+    return found
+
+
+def places_of(phrases: Iterable[tuple[int, ...]], draft: Sequence[int]) -> frozenset[int]:
+    """Positions in the draft of all tokens of these phrases."""
+    found = set[int]()
+    for phrase in phrases:
+        for at in range(len(draft) - len(phrase) + 1):
+            if tuple(draft[at : at + len(phrase)]) == phrase:
+                found |= set(range(at, at + len(phrase)))
+    return frozenset(found)
+
+
+def _edges(word: str) -> re.Match[str] | None:
+    """Space and marks before a word, its letters, marks after it."""
+    return re.fullmatch(r"(\s*)([^\W_].*?)([^\w]*)", word, re.DOTALL)
+
+
+def letters(text: str) -> str:
+    """Of a text, in small ones, without marks and spaces."""
+    return re.sub(r"[\W_]+", "", text).lower()

@@ -1,0 +1,55 @@
+"""Phrases as token sequences: each way that a model may write one, with and without its space, in small letters or capitals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from model.interfaces import Hotword
+
+Encode = Callable[[str], Sequence[int]]
+
+
+@dataclass(slots=True)
+class Node:
+    """After some tokens of a phrase."""
+
+    children: dict[int, Node] = field(default_factory=dict)
+    weight: float = 0.0  # the greatest of the phrases that go through here
+    is_end: bool = False  # of a phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Trie:
+    """Of one list: phrases that follow a space or a script without spaces, and those that stand at the start of a word."""
+
+    spaced: Node
+    bare: Node
+    weight: float  # the greatest
+
+    @classmethod
+    def of(cls, hotwords: Iterable[Hotword], encode: Encode) -> Trie:
+        """Weights of 0 leave a phrase out."""
+        spaced, bare, favoured = Node(), Node(), [word for word in hotwords if word.weight > 0]
+        for word in favoured:
+            for form in forms(word):
+                _add(spaced, encode(" " + form), word.weight)
+                _add(bare, encode(form), word.weight)
+        return cls(spaced, bare, max((word.weight for word in favoured), default=0.0))
+
+
+def forms(word: Hotword) -> Iterator[str]:
+    """What may be written down for it: as given, in small letters, with a capital; and what it sounds like."""
+    found = dict.fromkeys(each for text in (word.text, *word.sounds_like) for each in (text, text.lower(), _capitalised(text)))
+    yield from found
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _add(node: Node, tokens: Sequence[int], weight: float) -> None:
+    for token in tokens:
+        node = node.children.setdefault(token, Node())
+        node.weight = max(node.weight, weight)
+    node.is_end = True
