@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.attention import Spans
-from model.decoding import Ask, Choices
+from model.decoding import Ask, Choices, following_tokens
 from model.devices import put
 from model.graphs import Function, Graphs
 from model.kv_cache import RowCache
 from model.sampling import GreedyChoice
 
+_NEAR = 32  # tokens beside the best one that are told, where they are wanted
 _LOGITS = 512  # rows whose logits are held at a time
 KEY_BUCKET = 128
 
@@ -73,16 +74,25 @@ class BatchDecoder(ABC):
         keys = self._keys(max(end for end in ends_at if end < self.cache.positions))
         hidden, scores = self.run(self.embedded(ids, spans, slots), spans, keys, asked)
         is_first = self._put(np.concatenate([[ask.is_first and i == 0 for i in range(ask.wanted)] for ask in asks]))
-        best = [
-            self._best.best(self.vocabulary(rows), first)
-            for rows, first in zip(hidden[chosen].split(_LOGITS), is_first.bool().split(_LOGITS), strict=True)
-        ]
-        tokens, log_probabilities = (torch.cat(each) for each in zip(*best, strict=True))
+        following, near = self._put(np.array(following_tokens(asks))), any(ask.margin for ask in asks)
+        chunks = zip(*(each.split(_LOGITS) for each in (hidden[chosen], is_first.bool(), following)), strict=True)
+        found = torch.cat([self._chosen(self.vocabulary(rows), first, given, near=near) for rows, first, given in chunks], 1)
         openings = [e - n + ask.opening for e, n, ask in zip(ends, sizes, asks, strict=True) if ask.opening is not None]
         logits = iter(self.vocabulary(hidden[self._put(np.array(openings))]).cpu() if openings else ())
-        return self._found(asks, torch.stack([tokens.float(), log_probabilities]), scores, [
+        return self._found(asks, found, scores, [
             next(logits) if ask.opening is not None else None for ask in asks
         ])  # fmt: skip
+
+    def _chosen(self, logits: Tensor, first: Tensor | None, given: Tensor | None, *, near: bool) -> Tensor:
+        """float32[3 + 2K, N]: best tokens and log-probabilities, those of given tokens, then K other tokens and theirs."""
+        tokens, best = self._best.best(logits, first)
+        total = logits.gather(1, tokens[:, None])[:, 0] - best
+        of_given = logits.gather(1, given.clamp(min=0)[:, None])[:, 0] - total if given is not None else torch.zeros_like(best)
+        rows = [tokens.float(), best, of_given]
+        if near:
+            values, ids = logits.topk(_NEAR, 1)
+            rows += [*ids.float().unbind(1), *(values - total[:, None]).unbind(1)]
+        return torch.stack(rows)
 
     def _put(self, numbers: NDArray[Any]) -> Tensor:
         return put(numbers.astype(np.int64), self._device)
@@ -97,16 +107,17 @@ class BatchDecoder(ABC):
         numbers[1] = self.cache.positions - 1
         at = [ask.place.row for ask in asks]
         numbers[:, at] = [[ask.tokens[0] for ask in asks], [ask.start for ask in asks]]
-        chosen, scores = self._graphs(("step", rows, keys, self.variant), self._stepped(rows, keys), torch.from_numpy(numbers))
+        near = any(ask.margin for ask in asks)  # of which no graphs are made
+        key = ("step", rows, keys, self.variant, *(["near"] if near else []))
+        chosen, scores = self._graphs(key, self._stepped(rows, keys, near=near), torch.from_numpy(numbers))
         return self._found(asks, chosen[:, at], scores[:, at], [None] * len(asks))
 
-    def _stepped(self, rows: int, keys: int) -> Function:
+    def _stepped(self, rows: int, keys: int, *, near: bool = False) -> Function:
         def step(numbers: Tensor) -> tuple[Tensor, Tensor]:
             ids, positions = numbers.unbind(0)
             spans = Spans.single(positions)
             hidden, scores = self.run(self.embedded(ids, spans, spans.stream), spans, keys, spans.padded)
-            tokens, log_probabilities = self._best.best(self.vocabulary(hidden))
-            return torch.stack([tokens.float(), log_probabilities]), scores
+            return self._chosen(self.vocabulary(hidden), None, None, near=near), scores
 
         return step
 
@@ -127,15 +138,25 @@ class BatchDecoder(ABC):
     # answers
 
     def _found(self, asks: Sequence[Ask], chosen: Tensor, scores: Tensor, openings: Sequence[Tensor | None]) -> list[Choices]:
-        """`chosen` float32[2, sum of wanted]: tokens (exact in float32 up to 16 million) and log-probabilities."""
-        attended, (_, count) = self._attended(asks, scores), chosen.shape
+        """`chosen` as `_chosen` gives it, for all that is wanted; tokens are exact in float32 up to 16 million."""
+        attended, size = self._attended(asks, scores), chosen.numel()
         flat = torch.cat([chosen.ravel(), attended.ravel().float()]).cpu()
-        tokens, log_probabilities = flat[:count].long().tolist(), flat[count : 2 * count].tolist()
-        looked, found, at = flat[2 * count :].long().view(attended.shape).tolist(), [], 0
+        tokens, log_probabilities, given, *others = flat[:size].view(chosen.shape).unbind(0)
+        looked, found, at = flat[size:].long().view(attended.shape).tolist(), list[Choices](), 0
         for i, (ask, opening) in enumerate(zip(asks, openings, strict=True)):
             span = slice(at, at + ask.wanted)
             own = scores[:, i, -ask.aligned :, : ask.heard]
-            found.append(Choices(tokens[span], log_probabilities[span], looked[i][-ask.aligned :], own, opening))
+            found.append(
+                Choices(
+                    tokens[span].long().tolist(),
+                    log_probabilities[span].tolist(),
+                    looked[i][-ask.aligned :],
+                    own,
+                    opening,
+                    given[span].tolist()[:-1] if ask.is_scored else (),
+                    _near([row[span].tolist() for row in others], ask.margin) if ask.margin else (),
+                )
+            )
             at += ask.wanted
         return found
 
@@ -146,6 +167,15 @@ class BatchDecoder(ABC):
         heard = self._put(np.array([ask.heard for ask in asks]))
         unheard = torch.arange(scores.shape[3], device=scores.device) >= heard[:, None]
         return scores.masked_fill(unheard[:, None], float("-inf")).softmax(-1).mean(0).argmax(-1)
+
+
+def _near(rows: Sequence[Sequence[float]], margin: float) -> list[list[tuple[int, float]]]:
+    """K rows of tokens and K of log-probabilities, the likeliest first -> those within the margin, of each position."""
+    ids, values = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    return [
+        [(int(t), p) for t, p in zip(tokens, found, strict=True) if p >= found[0] - margin]
+        for tokens, found in zip(zip(*ids, strict=True), zip(*values, strict=True), strict=True)
+    ]
 
 
 def _last(ends: NDArray[np.int64], counts: Sequence[int]) -> NDArray[np.int64]:

@@ -19,7 +19,6 @@ from model.sampling import loop_start, lost_track
 _KEPT_LOSS = 14.0  # nats
 
 
-
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Tokens of one row for the device, and what is wanted of them."""
@@ -101,7 +100,7 @@ class Row:
         self.attended.append(found.attended[at])
         if found.near:
             self.near.append(found.near[index])
-        if index in self.kept and found.log_probabilities[index] - found.given[index] <= _KEPT_LOSS:
+        if found.given and index in self.kept and found.log_probabilities[index] - found.given[index] <= _KEPT_LOSS:
             self._accept(self.draft[index], found.given[index])
         elif self.favour is None:
             self._accept(found.tokens[index], found.log_probabilities[index])
@@ -197,6 +196,15 @@ def rescore(choose: Chooser, rows: Sequence[Row], texts: Sequence[Sequence[int]]
         )
         for row, text, found in zip(rows, texts, choose(asks), strict=True)
     ]
+
+
+def following_tokens(asks: Sequence[Ask]) -> list[int]:
+    """The token after each wanted one where its probability is asked for, else -1."""
+    return [token for ask in asks for token in _following(ask)]
+
+
+def _following(ask: Ask) -> Sequence[int]:
+    return [*ask.tokens[len(ask.tokens) - ask.wanted + 1 :], -1] if ask.is_scored else [-1] * ask.wanted
 
 
 def most_attended(scores: Tensor, heard: int) -> list[int]:

@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TypeAlias
 
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from server.auth import Gate, Refused, selected_subprotocol
 from server.config import Config
 from server.connection import Connection, ConnectionLimits
 from server.engine import Engine
+from server.hotwords import HotwordLists
 from server.metrics import Metrics
 from server.protocols.base import Adapter, ServerDefaults
 from server.protocols.deepgram import DeepgramAdapter
@@ -47,6 +49,7 @@ class Service:
         self.metrics = Metrics()
         self.engines = [Engine(recogniser, self.metrics) for recogniser in recognisers]
         self.gate = Gate(config, keys)
+        self.hotwords = HotwordLists(Path(config.hotwords) if config.hotwords else None, config.hotword_lists)
         self.admission = Admission(
             capacity(config, recognisers), self.metrics, is_able=lambda: any(e.is_able for e in self.engines)
         )
@@ -75,7 +78,7 @@ class Service:
     async def _run(self, websocket: WebSocket, adapter: Adapter, session_id: str) -> None:
         client = websocket.client.host if websocket.client else "?"
         logs.info("session opened", session=session_id, protocol=adapter.name, client=client)
-        session = Session(session_id, self._limits)
+        session = Session(session_id, self._limits, shared=self.hotwords)
         connection = Connection(websocket, adapter, session, self._least_loaded(), self.metrics, self._connection_limits)
         running = asyncio.create_task(connection.run())
         self.live.add(connection)
@@ -134,7 +137,9 @@ def build_app(service: Service) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         for engine in service.engines:
             engine.start()
+        watching = asyncio.create_task(service.hotwords.watch())
         yield
+        watching.cancel()
         await asyncio.gather(*(engine.stop() for engine in service.engines))
 
     def guarded(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:

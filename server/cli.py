@@ -21,7 +21,7 @@ from server import logs
 from server.auth import read_keys
 from server.config import PREFIX, BadSetting, Config, described, load
 
-_MODEL_OPTIONS = ("model", "device", "precision", "encoder_policy", "threads", "language")
+_MODEL_OPTIONS = ("model", "device", "precision", "encoder_policy", "threads", "language", "hotwords", "hotword_lists")
 _FORMATS = ("txt", "json", "srt", "vtt")
 _FAULTS = (BadSetting, UnknownModel, BadCheckpoint, EmbeddedModelError, OSError)
 

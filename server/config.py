@@ -46,6 +46,10 @@ class Config:
         0, "live sessions at once; 0: six for each core, as many as the model has room for", low=0, high=10_000
     )
     language: str = _option("", "language of sessions that name none, as an ISO 639-1 code; empty: found from the audio")
+    hotwords: str = _option("", "file with hotwords for all sessions, one a line (NCCL | nickel); read again when it changes")
+    hotword_lists: tuple[str, ...] = _option(
+        (), "ready-made hotword lists for all sessions, e.g. machine-learning; comma-separated"
+    )
     silence_ms: int = _option(500, "silence that ends an utterance, in ms", low=100, high=10_000)
     no_speech_ms: int = _option(5_000, "silence that ends an utterance in which nothing was said, in ms", low=500, high=60_000)
     max_utterance_ms: int = _option(60_000, "length at which an utterance is cut, in ms", low=5_000, high=300_000)

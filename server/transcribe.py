@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from model.interfaces import ModelFailure, Recogniser, Samples
+from model.interfaces import Hotword, ModelFailure, Recogniser, Samples
 from server.audiofile import BadFile, blocks, duration_s
 from server.config import Config
+from server.hotwords import HotwordLists
 from server.loading import load
 from streaming.commands import Append, AudioFormat, Configure, Encoding, EndpointingConfig, SessionConfig
 from streaming.events import FinalTranscript
@@ -50,12 +51,21 @@ def _with_progress(recogniser: Recogniser, config: Config, path: Path, console: 
 
 
 def transcribe(
-    recogniser: Recogniser, config: Config, path: Path, heard: Callable[[float], None] = lambda _: None, *, partials: bool = False
+    recogniser: Recogniser,
+    config: Config,
+    path: Path,
+    heard: Callable[[float], None] = lambda _: None,
+    *,
+    partials: bool = False,
+    hotwords: Sequence[Hotword] = (),
 ) -> Finals:
     """The finals of a file; `heard` is told the seconds done."""
-    session, finals, position = Session(path.name, SessionLimits()), Finals(), 0
+    shared = HotwordLists(Path(config.hotwords) if config.hotwords else None, config.hotword_lists)
+    session, finals, position = Session(path.name, SessionLimits(), shared=shared), Finals(), 0
     endpointing = EndpointingConfig(config.silence_ms, config.no_speech_ms, config.max_utterance_ms)
-    wanted = SessionConfig(AudioFormat(Encoding.F32LE), config.language or None, partials=partials, endpointing=endpointing)
+    wanted = SessionConfig(
+        AudioFormat(Encoding.F32LE), config.language or None, tuple(hotwords), partials=partials, endpointing=endpointing
+    )
     session.receive(Configure(wanted), now=0.0)
     for block in blocks(path):
         session.receive(Append(_bytes(block)), now=0.0)

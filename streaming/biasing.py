@@ -1,23 +1,65 @@
-"""Hotwords: normalised, limited, in the order given."""
+"""Hotwords: checked, normalised, limited, in the order given."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
+from model.interfaces import Hotword
 from streaming.errors import LimitExceeded
 
 MOST_HOTWORDS = 1_000
 LONGEST_HOTWORD = 100  # characters
+MOST_SAYINGS = 16  # of one hotword
+HEAVIEST = 3.0
+
+HotwordList: TypeAlias = tuple[Hotword, ...]
+SharedLists: TypeAlias = Callable[[Sequence[str]], tuple[HotwordList, ...]]  # by their names. Raises LimitExceeded
 
 
-def normalised(hotwords: Iterable[str]) -> tuple[str, ...]:
-    """NFC, single spaces, no empty ones, each once. Raises LimitExceeded."""
-    kept = dict.fromkeys(" ".join(unicodedata.normalize("NFC", word).split()) for word in hotwords)
-    kept.pop("", None)
-    if len(kept) > MOST_HOTWORDS:
-        raise LimitExceeded(f"{len(kept)} hotwords, expected at most {MOST_HOTWORDS}", field="hotwords")
-    for word in kept:
-        if len(word) > LONGEST_HOTWORD:
-            raise LimitExceeded(f"hotword of {len(word)} characters, expected at most {LONGEST_HOTWORD}", field="hotwords")
-    return tuple(kept)
+def normalised(hotwords: Iterable[Hotword], most: int = MOST_HOTWORDS) -> HotwordList:
+    """NFC, single spaces, each once. Raises LimitExceeded, which names the limit."""
+    kept: dict[str, Hotword] = {}
+    for number, word in enumerate(hotwords):
+        if number >= most:
+            raise _fault(f"more than {most:,} hotwords, expected at most that many")
+        word = _checked(word)
+        kept.setdefault(word.text, word)
+    return tuple(kept.values())
+
+
+def _checked(word: Hotword) -> Hotword:
+    if not 0 <= word.weight <= HEAVIEST:
+        raise _fault(f"hotword {_shown(word.text)} has a weight of {word.weight:g}, expected 0 to {HEAVIEST:g}")
+    if len(word.sounds_like) > MOST_SAYINGS:
+        raise _fault(f"hotword {_shown(word.text)} has {len(word.sounds_like)} sayings, expected at most {MOST_SAYINGS}")
+    sayings = tuple(dict.fromkeys(map(_phrase, word.sounds_like)))
+    return replace(word, text=_phrase(word.text), sounds_like=sayings)
+
+
+def _phrase(text: str) -> str:
+    if len(text) > LONGEST_HOTWORD:
+        raise _fault(f"hotword of {len(text)} characters, expected at most {LONGEST_HOTWORD}")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\t\n\r" for letter in text):
+        raise _fault(f"hotword {_shown(text)} has control characters, expected text")
+    phrase = " ".join(unicodedata.normalize("NFC", text).split())
+    if not any(letter.isalnum() for letter in phrase):
+        raise _fault(f"hotword {_shown(text)} is empty, expected at least one letter or digit")
+    return phrase
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _fault(message: str) -> LimitExceeded:
+    return LimitExceeded(message, field="hotwords")
+
+
+def no_lists(names: Sequence[str]) -> tuple[HotwordList, ...]:
+    """Of a server that has none."""
+    if names:
+        raise LimitExceeded(f"hotword_lists is {_shown(names[0])}, expected none: this server has no lists", field="hotword_lists")
+    return ()

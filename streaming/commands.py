@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from model.interfaces import Hotword
+
 
 class Encoding(str, Enum):
     """How samples are written on the wire."""
@@ -42,9 +44,10 @@ class SessionConfig:
 
     audio: AudioFormat = field(default_factory=AudioFormat)
     language: str | None = None
-    hotwords: tuple[str, ...] = ()
+    hotwords: tuple[Hotword, ...] = ()
     partials: bool = True
     endpointing: EndpointingConfig = field(default_factory=EndpointingConfig)
+    hotword_lists: tuple[str, ...] = ()  # of the server, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,14 @@ class Configure:
     """Must come first; once audio has come, `audio` may not change."""
 
     config: SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """Other hotwords from now on, also for the utterance that is being said."""
+
+    hotwords: tuple[Hotword, ...] = ()
+    hotword_lists: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +94,4 @@ class Close:
     """No more audio: finish, then close."""
 
 
-Command: TypeAlias = Configure | Append | Finalize | Flush | KeepAlive | Close
+Command: TypeAlias = Configure | Bias | Append | Finalize | Flush | KeepAlive | Close

@@ -18,6 +18,13 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True)
+class Biased:
+    """The session has taken these hotwords."""
+
+    config: SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechStarted:
     """An utterance has begun; `utterance` counts from 0 and names it in every later event."""
 
@@ -103,6 +110,7 @@ class Closed:
 
 Event: TypeAlias = (
     Configured
+    | Biased
     | SpeechStarted
     | PartialTranscript
     | FinalTranscript

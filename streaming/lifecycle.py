@@ -25,6 +25,7 @@ class Operation(Enum):
     """What can happen to it."""
 
     CONFIGURE = "start"
+    BIAS = "configure"
     AUDIO = "audio"
     FINALIZE = "finalize"
     END = "stop"
@@ -38,6 +39,7 @@ TRANSITIONS: dict[State, dict[Operation, State]] = {
     },
     State.STREAMING: {
         Operation.CONFIGURE: State.STREAMING,
+        Operation.BIAS: State.STREAMING,
         Operation.AUDIO: State.STREAMING,
         Operation.FINALIZE: State.STREAMING,
         Operation.END: State.CLOSING,

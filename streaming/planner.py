@@ -49,6 +49,10 @@ class Planner:
         self.is_ended = False
         self.is_asked_final = False
 
+    def bias(self, context: DecodeContext) -> None:
+        """With the next request."""
+        self._context = context
+
     def precede(self, context: Context) -> None:
         """Before the first request: the window starts with this audio, which is known already."""
         self._window_start = self._sent = context.start

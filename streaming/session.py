@@ -12,22 +12,23 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from model.interfaces import DecodeContext, Hypothesis, SampleIndex, StepRequest, UtteranceId
+from model.interfaces import Hotword, Hypothesis, SampleIndex, StepRequest, UtteranceId
 from streaming.audio.framer import AudioFrame, Framer
 from streaming.audio.pcm import PcmDecoder
 from streaming.audio.resample import Resampler
-from streaming.biasing import normalised
-from streaming.commands import Append, Close, Command, Configure, Finalize, Flush, KeepAlive, SessionConfig
+from streaming.biasing import SharedLists, no_lists
+from streaming.commands import Append, Bias, Close, Command, Configure, Finalize, Flush, KeepAlive, SessionConfig
 from streaming.context import RecentPast
 from streaming.endpointing import check_bounds
 from streaming.errors import LimitExceeded, Overloaded, ProtocolViolation, ShuttingDown, TranscriptionError
-from streaming.events import Closed, Configured, ErrorEvent, Event, Flushed, UtteranceGap, Warned
+from streaming.events import Biased, Closed, Configured, ErrorEvent, Event, Flushed, UtteranceGap, Warned
 from streaming.lifecycle import Operation, State, after
 from streaming.planner import PlannerConfig
 from streaming.segmenter import Began, Ended, Segmenter, Went
 from streaming.timeline import samples, seconds
 from streaming.utterance import Utterance
 from streaming.vad import SpeechDetector, WebRtcDetector
+from streaming.vocabulary import Vocabulary
 
 _MOST_MARKS = 1_000  # flushes waiting for their answer
 
@@ -56,8 +57,12 @@ class _Mark:
 class Session:
     """One client stream, from its configuration to Closed."""
 
-    def __init__(self, session_id: str, limits: SessionLimits, detector: SpeechDetector | None = None) -> None:
+    def __init__(
+        self, session_id: str, limits: SessionLimits, detector: SpeechDetector | None = None, shared: SharedLists = no_lists
+    ) -> None:
+        """`shared` gives the server's lists of hotwords, as they are now."""
         self.id = session_id
+        self._vocabulary = Vocabulary(shared)
         self._limits = limits
         self._detector = detector
         self._state = State.WAITING
@@ -191,6 +196,8 @@ class Session:
                 pass
             case Configure(config):
                 self._configure(config)
+            case Bias(hotwords, names):
+                self._bias(hotwords, names)
             case Append(payload):
                 self._append(payload)
             case Finalize():
@@ -205,16 +212,26 @@ class Session:
     def _configure(self, config: SessionConfig) -> None:
         following = after(self._state, Operation.CONFIGURE)
         check_bounds(config.endpointing)
-        config = replace(config, hotwords=normalised(config.hotwords))
+        config = replace(config, hotwords=self._vocabulary.checked(config.hotwords, config.hotword_lists))
         if self._has_audio and config.audio != self._config.audio:
             raise ProtocolViolation("the audio format cannot change once audio has come", field="audio")
         if not self._has_audio:
             self._start(config)
         self._segmenter.configure(config.endpointing)
         self._state, self._config = following, config
+        self._favour()
         self._out.append(Configured(config))
-        if config.hotwords:
-            self._out.append(Warned("hotwords_unused", f"{len(config.hotwords)} hotwords were accepted but are not used yet"))
+
+    def _bias(self, hotwords: tuple[Hotword, ...], names: tuple[str, ...]) -> None:
+        after(self._state, Operation.BIAS)
+        self._config = replace(self._config, hotwords=self._vocabulary.checked(hotwords, names), hotword_lists=names)
+        self._favour()
+        self._out.append(Biased(self._config))
+
+    def _favour(self) -> None:
+        self._vocabulary.take(self._config)
+        for utterance in self._open_utterances():
+            utterance.bias(*self._vocabulary.in_force(self._config.language))
 
     def _start(self, config: SessionConfig) -> None:
         self._decoder = PcmDecoder(config.audio)
@@ -245,8 +262,7 @@ class Session:
         self._close_code, self._close_reason = code, reason
 
     def _finish_audio(self) -> None:
-        left = self._decoder.flush()
-        if left:
+        if left := self._decoder.flush():
             self._out.append(Warned("unfinished_sample", f"{left} bytes at the end were not a whole sample and were dropped"))
         self._hear(self._framer.process(self._resampler.flush()))
         self._total = self._framer.position
@@ -274,11 +290,12 @@ class Session:
                     self._current = None
 
     def _begin(self, began: Began) -> None:
-        context = DecodeContext(self._config.language, hotwords=self._config.hotwords)
+        context, speller = self._vocabulary.in_force(self._config.language)
         heard = self._past.audio_before(began.start)
         name = UtteranceId(self.id, self._utterances)
         self._utterances += 1
-        self._current = Utterance(name, began, heard, self._limits.planner, context, partials=self._config.partials)
+        partials = self._config.partials
+        self._current = Utterance(name, began, heard, self._limits.planner, context, partials=partials, speller=speller)
         self._queue.append(self._current)
 
     def _mark_gap(self, position: SampleIndex) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,10 +30,10 @@ _FUNCTION_WORDS = frozenset(
 
 
 class Written(NamedTuple):
-    """Words in the place of `count` others; `is_open`: what follows may still change them."""
+    """Words in the place of `size` others; `is_open`: what follows may still change them."""
 
     words: tuple[Word, ...]
-    count: int
+    size: int
     is_open: bool
 
 
@@ -42,41 +43,67 @@ class _Form:
 
     text: str  # how it is to be written
     seams: frozenset[int]  # numbers of letters after which words may be parted
-    is_saying: bool
 
 
 class Spelling:
-    """The hotwords of some lists."""
+    """The hotwords of one list."""
 
-    def __init__(self, lists: Sequence[Sequence[Hotword]]) -> None:
-        self._forms: dict[str, _Form] = {}
-        for word in (word for each in lists for word in each):
+    def __init__(self, hotwords: Sequence[Hotword]) -> None:
+        self.forms: dict[str, _Form] = {}
+        for word in hotwords:
             self._add(word.text, word.text, is_saying=False)
-        for word in (word for each in lists for word in each):
+        for word in hotwords:
             for saying in word.sounds_like:
                 self._add(saying, word.text, is_saying=True)
-        self._keys = sorted(self._forms)
+        self._keys = sorted(self.forms)
 
     def _add(self, said: str, text: str, *, is_saying: bool) -> None:
         key, seams = _key_and_seams(said)
         if key and (is_saying or key not in _FUNCTION_WORDS):
-            self._forms.setdefault(key, _Form(text, seams, is_saying))
+            self.forms.setdefault(key, _Form(text, seams))
+
+    def has_prefix(self, key: str) -> bool:
+        """A form begins with these letters."""
+        at = bisect_left(self._keys, key)
+        return at < len(self._keys) and self._keys[at].startswith(key)
+
+
+_SPELLINGS = OrderedDict[int, tuple[Sequence[Hotword], Spelling]]()  # by identity: lists are long, and shared by sessions
+_MOST_SPELLINGS = 64
+
+
+def spelling_of(hotwords: Sequence[Hotword]) -> Spelling:
+    """Of a list that sessions share; kept while it is in use."""
+    found = _SPELLINGS.pop(id(hotwords), None) or (hotwords, Spelling(hotwords))
+    _SPELLINGS[id(hotwords)] = found
+    if len(_SPELLINGS) > _MOST_SPELLINGS:
+        _SPELLINGS.popitem(last=False)
+    return found[1]
+
+
+class Speller:
+    """Several lists; the first one wins."""
+
+    def __init__(self, spellings: Sequence[Spelling]) -> None:
+        self._spellings = spellings
 
     def write(self, words: Sequence[Word], *, is_end: bool) -> list[Written]:
         """All words, in order, the longest hotwords first."""
+        if not self._spellings:
+            return [Written((word,), 1, False) for word in words]
         found, at = list[Written](), 0
         parts = [_parts(word.text) for word in words]
         while at < len(words):
             written = self._at(words[at : at + _MOST_WORDS], parts[at : at + _MOST_WORDS], is_end=is_end)
             found.append(written)
-            at += written.count
+            at += written.size
         return found
 
     def _at(self, words: Sequence[Word], parts: Sequence[_Parts], *, is_end: bool) -> Written:
         key, best, count = "", None, 0
         sizes: list[int] = []
         for number, part in enumerate(parts, 1):
-            if not part.letters or number > 1 and (part.before.strip() not in ("", "-") or parts[number - 2].after.strip(" .-")):
+            if not part.letters or (number > 1 and _is_parted(parts[number - 2], part)):
                 break
             key += part.letters
             sizes.append(len(part.letters))
@@ -91,14 +118,16 @@ class Spelling:
         return self._written(words, parts, best, count, is_open=False)
 
     def _is_prefix(self, key: str) -> bool:
-        at = bisect_left(self._keys, key)
-        return at < len(self._keys) and self._keys[at].startswith(key)
+        return any(spelling.has_prefix(key) for spelling in self._spellings)
+
+    def _found(self, key: str) -> _Form | None:
+        return next((spelling.forms[key] for spelling in self._spellings if key in spelling.forms), None)
 
     def _form(self, key: str, sizes: Sequence[int], parts: Sequence[_Parts]) -> str | None:
         """How the hotword with these letters is written, if the words may be parted so."""
-        form, plural = self._forms.get(key), ""
+        form, plural = self._found(key), ""
         if form is None and key.endswith("s") and len(key) > 3:
-            form, plural = self._forms.get(key[:-1]), "s"
+            form, plural = self._found(key[:-1]), "s"
         if form is None:
             return None
         at = 0
@@ -124,6 +153,9 @@ class Spelling:
         return Written((Word(written, first.start, last.end, confidence, tokens),), count, is_open)
 
 
+NO_HOTWORDS = Speller(())
+
+
 class _Parts(NamedTuple):
     """Of a word: what stands before its letters, the letters, 's, what stands after."""
 
@@ -134,12 +166,17 @@ class _Parts(NamedTuple):
     is_spelled: bool  # in capitals
 
 
+def _is_parted(left: _Parts, right: _Parts) -> bool:
+    """By a mark that is no part of a phrase."""
+    return right.before.strip() not in ("", "-") or left.after.strip(" .-" if left.is_spelled else " -") != ""
+
+
 @lru_cache(4096)
 def _parts(text: str) -> _Parts:
     found = _EDGES.match(text)
     assert found
     before, inner, owner, after = found.groups("")
-    return _Parts(before, letters(inner), owner, after, inner.isupper() and len(inner) <= 5)
+    return _Parts(before, letters(inner), owner, after, inner.isupper() and len(inner) <= 5 and inner not in ("I", "A"))
 
 
 def letters(text: str) -> str:
@@ -155,9 +192,3 @@ def _key_and_seams(said: str) -> tuple[str, frozenset[int]]:
         seams.add(at)
     key = letters(said)
     return key, frozenset(seams) if at == len(key) else frozenset()
-
-
-@lru_cache(64)
-def spelling(lists: tuple[tuple[Hotword, ...], ...]) -> Spelling:
-    """Kept, as sessions share lists."""
-    return Spelling(lists)

@@ -8,7 +8,9 @@ from streaming.context import Context
 from streaming.events import Event, FinalTranscript, PartialTranscript, SpeechEnded, SpeechStarted
 from streaming.planner import Planner, PlannerConfig
 from streaming.segmenter import Began, Went
+from streaming.spelling import NO_HOTWORDS, Speller
 from streaming.stabiliser import Stabiliser, Transcript
+from streaming.writing import Writer
 
 
 class Utterance:
@@ -23,6 +25,7 @@ class Utterance:
         context: DecodeContext,
         *,
         partials: bool,
+        speller: Speller = NO_HOTWORDS,
     ) -> None:
         self.id = utterance
         self.position = began.start + len(began.samples) - FRAME_SAMPLES  # of the audio clock before it was noticed
@@ -32,6 +35,7 @@ class Utterance:
         self.events: list[Event] = [SpeechStarted(utterance.number, began.start)]
         self.final: FinalTranscript | None = None
         self._stabiliser = Stabiliser()
+        self._writer = Writer(speller)
         self._partials = partials
         self._language: str | None = context.language
         self._language_confidence = 1.0 if context.language else 0.0
@@ -45,6 +49,11 @@ class Utterance:
         self.is_begun = True
         self.planner.precede(context)
         self._stabiliser = Stabiliser(context.words)
+
+    def bias(self, context: DecodeContext, speller: Speller) -> None:
+        """Other hotwords, for what is not stable yet."""
+        self.planner.bias(context)
+        self._writer.speller = speller
 
     def hear(self, went: Went) -> None:
         """One more frame."""
@@ -72,7 +81,7 @@ class Utterance:
         if hypothesis.whole_window and not hypothesis.is_final:
             committed = self.planner.roll(self._stabiliser.in_window)
             transcript = self._stabiliser.roll(committed) if committed else transcript
-        self._tell(transcript, hypothesis)
+        self._tell(self._writer.write(transcript), hypothesis)
         if self.planner.is_ended:
             self._finish_if_ready()
 
@@ -112,7 +121,7 @@ class Utterance:
             self._finish()
 
     def _finish(self) -> None:
-        words = _within(self._stabiliser.latest.words, self.planner.start, self._end)
+        words = _within(self._writer.write_all(self._stabiliser.latest.words), self.planner.start, self._end)
         if self.events and isinstance(self.events[-1], PartialTranscript):
             self.events.pop()
         self.final = FinalTranscript(

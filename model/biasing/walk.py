@@ -52,7 +52,9 @@ class Favour:
         self._refused: dict[int, set[int]] = {}  # tokens at a position that were taken in vain
         self.margin = options.margin * max((t.weight for t in tries), default=0.0)
 
-    def choose(self, before: Sequence[int], position: int, near: Near, looked: Sequence[int], heard: int) -> tuple[int, float] | GoBack:
+    def choose(
+        self, before: Sequence[int], position: int, near: Near, looked: Sequence[int], heard: int
+    ) -> tuple[int, float] | GoBack:
         """`before`: the tokens so far, the last `position` of which were chosen here.
 
         `looked`: the frame of the audio that was looked at most for each of them and for the one to choose; `heard`: all frames.
@@ -68,7 +70,11 @@ class Favour:
         refused = self._refused.get(position, set())
         allowed = [(t, p) for t, p in near if t not in refused]
         options = list(self._continuing(walks if is_free else held, allowed, near[0][1]))
-        if is_free and len(refused) < self._options.tries and (near[0][0] not in self._ends or heard - looked[position] >= _UNSAID_FRAMES):
+        if (
+            is_free
+            and len(refused) < self._options.tries
+            and (near[0][0] not in self._ends or heard - looked[position] >= _UNSAID_FRAMES)
+        ):
             options += self._beginning(before, allowed, near[0][1])
         if not options and not is_free:
             return self._go_back(before, position, held)
@@ -113,9 +119,7 @@ class Favour:
                 found.append(Walk(child, first, kept.conceded + loss, instead))
         return found
 
-    def _has_skipped(
-        self, before: Sequence[int], position: int, held: Sequence[Walk], looked: Sequence[int], heard: int
-    ) -> bool:
+    def _has_skipped(self, before: Sequence[int], position: int, held: Sequence[Walk], looked: Sequence[int], heard: int) -> bool:
         """The text ends longer before the audio does than the phrase can last."""
         first, instead = min((walk.first, walk.instead) for walk in held if walk.first is not None)
         if instead in self._ends:

@@ -14,6 +14,7 @@ from model.batch_decoder import KEY_BUCKET, Place
 from model.batch_options import BatchOptions
 from model.batch_recogniser import BatchRecogniser, Step
 from model.batch_stream import EncoderJob, Stream, fresh
+from model.biasing.phrases import Phrases, places_of
 from model.decoding import Row, decode
 from model.devices import put
 from model.glm_asr.answer import unwrapped
@@ -39,6 +40,7 @@ class GlmAsrRecogniser(BatchRecogniser):
         self.name = directory.name
         self.model = m = GlmAsr(directory, self.device, self.dtype)
         self._prompt = m.tokenizer.prompt
+        self._phrases = Phrases(m.tokenizer.encode, m.tokenizer.decode)
         self._units = self.max_window // _UNIT_SAMPLES + 8
         audio, text = m.config.audio, m.config.text
         self._most_tokens = int(self.options.tokens_per_second * self.max_window / 16_000) + 8
@@ -116,7 +118,18 @@ class GlmAsrRecogniser(BatchRecogniser):
         self._restore(streams)
         decode(self._choose, rows)
         self._keep(streams)
+        self._revise(work, rows)
         return rows
+
+    def _revise(self, work: Sequence[tuple[StepRequest, Stream]], rows: list[Row]) -> None:
+        """Once more, where hotwords may have been misheard."""
+        asked = [i for i, (request, _) in enumerate(work) if request.context.hotwords]
+        words = [self.model.tokenizer.split_words(rows[i].tokens) for i in asked]
+        whole = [work[i][0].whole_window or work[i][0].is_final for i in asked]
+        changeable = [each if w else each[:-1] for each, w in zip(words, whole, strict=True)]
+        given = [(rows[i], w, work[i][0].context.hotwords, work[i][1].phrases) for i, w in zip(asked, changeable, strict=True)]
+        for index, row in self._phrases.revise(self._choose, given).items():
+            rows[asked[index]] = row
 
     def _row(self, index: int, request: StepRequest, stream: Stream) -> Row:
         units = stream.frames // MERGED_FRAMES
@@ -134,6 +147,8 @@ class GlmAsrRecogniser(BatchRecogniser):
             heard=max(1, min(units, -(-stream.heard.samples // _UNIT_SAMPLES))),
             unit_frames=MERGED_FRAMES,
             cached=stream.kept,
+            kept=places_of(stream.phrases.said, draft),
+            near_margin=self._phrases.options.near if request.context.hotwords else 0.0,
         )
 
     def _restore(self, streams: Sequence[Stream]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.attention import attend, by_head
 from model.biasing.walk import Near
-from model.decoding import Ask, Choices, most_attended
+from model.decoding import Ask, Choices, following_tokens, most_attended
 from model.kv_cache import FrameCache, SelfCache
 from model.linear import Norm, Weights, fused
 from model.sampling import GreedyChoice, given_probabilities, near
@@ -135,9 +135,9 @@ class GreedyDecoder:
         """Answer each, in order."""
         hidden, scores = self._decoder([DecoderJob(ask.tokens, ask.start, *ask.place) for ask in asks])
         openings = self._openings(asks, hidden)
-        hidden = torch.cat([h[-ask.wanted :] for ask, h in zip(asks, hidden, strict=True)])
+        wanted = torch.cat([h[-ask.wanted :] for ask, h in zip(asks, hidden, strict=True)])
         margins = [ask.margin for ask in asks for _ in range(ask.wanted)]
-        found = self._found(hidden, _first_flags(asks), _following(asks), margins)
+        found = self._found(wanted, _first_flags(asks), following_tokens(asks), margins)
         for ask, score in zip(asks, scores, strict=True):
             aligned = score[:, -ask.aligned :]
             tokens, log_probabilities, given, others = zip(*(next(found) for _ in range(ask.wanted)), strict=True)
@@ -151,7 +151,10 @@ class GreedyDecoder:
     def _found(
         self, hidden: Tensor, is_first: Sequence[bool], following: Sequence[int], margins: Sequence[float]
     ) -> Iterator[tuple[int, float, float, Near]]:
-        """Tokens, log-probabilities, those of the tokens that follow, and what is near, some rows at a time: the logits of a long draft are tens of megabytes."""
+        """Tokens, log-probabilities, those of the tokens that follow, and what is near.
+
+        Some rows at a time: the logits of a long draft are tens of megabytes.
+        """
         for start in range(0, len(hidden), _ROWS):
             rows = slice(start, start + _ROWS)
             logits = self._decoder.vocabulary(hidden[rows])
@@ -162,11 +165,6 @@ class GreedyDecoder:
 
 def _first_flags(asks: Sequence[Ask]) -> list[bool]:
     return [ask.is_first and i == 0 for ask in asks for i in range(ask.wanted)]
-
-
-def _following(asks: Sequence[Ask]) -> list[int]:
-    """The token after each wanted one where its probability is asked for, else -1."""
-    return [t for ask in asks for t in ([*ask.tokens[len(ask.tokens) - ask.wanted + 1 :], -1] if ask.is_scored else [-1] * ask.wanted)]
 
 
 def _causal(rows: int, keys: int) -> Tensor:

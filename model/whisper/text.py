@@ -94,7 +94,9 @@ class WhisperText:
     def _revise(self, choose: Chooser, rows: list[Row], batch: Sequence[StepRequest], streams: Sequence[Written]) -> None:
         """Once more, where hotwords may have been misheard."""
         asked = [i for i, request in enumerate(batch) if request.context.hotwords and not self._is_unspaced(streams[i])]
-        work = [(rows[i], self._changeable(batch[i], streams[i], rows[i]), batch[i].context.hotwords, streams[i].phrases) for i in asked]
+        work = [
+            (rows[i], self._changeable(batch[i], streams[i], rows[i]), batch[i].context.hotwords, streams[i].phrases) for i in asked
+        ]
         for index, row in self._phrases.revise(choose, work).items():
             rows[asked[index]] = row
 

@@ -10,14 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from model.interfaces import SampleIndex, Word
+from model.interfaces import Hotword, SampleIndex, Word
 from server.protocols.base import ServerDefaults
-from server.protocols.fields import check_endpointing, invalid, json_object, language
+from server.protocols.fields import check_endpointing, hotwords, invalid, json_object, language
 from streaming.audio.pcm import check_format
-from streaming.biasing import normalised
+from streaming.biasing import HEAVIEST, normalised
 from streaming.commands import (
     Append,
     AudioFormat,
+    Bias,
     Close,
     Command,
     Configure,
@@ -28,7 +29,17 @@ from streaming.commands import (
     SessionConfig,
 )
 from streaming.errors import ProtocolViolation
-from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, Flushed, PartialTranscript, SpeechStarted, UtteranceGap
+from streaming.events import (
+    Biased,
+    Closed,
+    ErrorEvent,
+    Event,
+    FinalTranscript,
+    Flushed,
+    PartialTranscript,
+    SpeechStarted,
+    UtteranceGap,
+)
 from streaming.timeline import seconds
 
 _ENCODINGS = {"linear16": Encoding.S16LE, "linear32": Encoding.S32LE, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
@@ -71,7 +82,10 @@ class DeepgramAdapter:
         if isinstance(message, bytes):
             self._digest.update(message)
             return [Append(message)] if message else [Close()]
-        kind = json_object(message).get("type")
+        content = json_object(message)
+        kind = content.get("type")
+        if kind == "Configure":
+            return [Bias(hotwords(content, "keyterms"))]
         if kind == "Finalize":
             self._finalizing += 1
             return [Finalize()]
@@ -79,7 +93,7 @@ class DeepgramAdapter:
             return [Close()]
         if kind == "KeepAlive":
             return [KeepAlive()]
-        expected = "KeepAlive, Finalize or CloseStream"
+        expected = "KeepAlive, Finalize, Configure or CloseStream"
         raise ProtocolViolation(f"type is {kind!r}, expected {expected}", field="type", code="unknown_message")
 
     def _refuse_unsupported(self) -> None:
@@ -91,7 +105,7 @@ class DeepgramAdapter:
         config = SessionConfig(
             self._audio(),
             language(self._given.get("language", defaults.language), defaults.languages),
-            normalised(term.partition(":")[0] for term in keyterms),
+            normalised(map(_keyterm, keyterms)),
             self._interim,
             self._endpointing(defaults.endpointing),
         )
@@ -145,6 +159,11 @@ class DeepgramAdapter:
             case Flushed(_, at) if self._finalizing:
                 self._finalizing -= 1
                 return [self._results((), at, None, is_final=True, from_finalize=True)]
+            case Biased(config):
+                return [{"type": "ConfigureSuccess", "request_id": self._id, "keyterms": [word.text for word in config.hotwords]}]
+            case ErrorEvent(error) if error.field == "hotwords":
+                limit = {"request_id": self._id, "code": "CONFIGURE_KEYTERM_LIMIT_EXCEEDED", "description": error.message}
+                return [{"type": "ConfigureFailure", **limit}]
             case UtteranceGap(last_word_end):
                 return [{"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": seconds(last_word_end)}]
             case ErrorEvent(error):
@@ -222,3 +241,13 @@ def _word(word: Word) -> Mapping[str, Any]:
         "confidence": round(word.confidence, 4),
         "punctuated_word": word.text.strip(),
     }
+
+
+def _keyterm(value: str) -> Hotword:
+    """`term`, or `term:intensifier` as the older `keywords` have it, of which 1 is the ordinary one and 10 the most."""
+    term, mark, boost = value.rpartition(":")
+    try:
+        number = float(boost)
+    except ValueError:
+        return Hotword(value)
+    return Hotword(term, min(max(number, 0.0), HEAVIEST)) if mark and term else Hotword(value)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from model.interfaces import Hotword
 from streaming.commands import EndpointingConfig
 from streaming.endpointing import check_bounds
 from streaming.errors import LimitExceeded, ProtocolViolation
@@ -62,6 +63,30 @@ def texts(source: Mapping[str, Any], field: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
         raise invalid(field, value, "a list of texts")
     return tuple(value)
+
+
+_HOTWORD = {"text", "weight", "sounds_like"}
+
+
+def hotwords(source: Mapping[str, Any], field: str = "hotwords") -> tuple[Hotword, ...]:
+    """A list of texts, or of objects with text, weight and sounds_like."""
+    value = source.get(field) or []
+    if not isinstance(value, list):
+        raise invalid(field, value, "a list of texts or objects")
+    return tuple(_hotword(each, field) for each in value)
+
+
+def _hotword(value: object, field: str) -> Hotword:
+    if isinstance(value, str):
+        return Hotword(value)
+    if not isinstance(value, dict) or not isinstance(value.get("text"), str) or set(value) - _HOTWORD:
+        raise invalid(field, value, 'texts, or objects such as {"text": "NCCL", "weight": 1.0, "sounds_like": ["nickel"]}')
+    weight, sayings = value.get("weight", 1.0), value.get("sounds_like", [])
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
+        raise invalid(f"{field}.weight", weight, "a number")
+    if not isinstance(sayings, list) or not all(isinstance(saying, str) for saying in sayings):
+        raise invalid(f"{field}.sounds_like", sayings, "a list of texts")
+    return Hotword(value["text"], float(weight), tuple(sayings))
 
 
 def language(value: object, known: Sequence[str]) -> str | None:

@@ -9,10 +9,11 @@ from typing import Any
 
 from model.interfaces import Word
 from server.protocols.base import ServerDefaults
-from server.protocols.fields import check_endpointing, flag, invalid, json_object, language, one_of, texts, whole
+from server.protocols.fields import check_endpointing, flag, hotwords, invalid, json_object, language, one_of, texts, whole
 from streaming.commands import (
     Append,
     AudioFormat,
+    Bias,
     Close,
     Command,
     Configure,
@@ -25,6 +26,7 @@ from streaming.commands import (
 )
 from streaming.errors import ProtocolViolation
 from streaming.events import (
+    Biased,
     Closed,
     Configured,
     ErrorEvent,
@@ -54,6 +56,7 @@ class NativeAdapter:
         self._sequence = 0
         self._commands: dict[str, Callable[[Mapping[str, Any]], Command]] = {
             "start": self._start,
+            "configure": self._bias,
             "flush": self._flush,
             "finalize": lambda _: Finalize(),
             "keepalive": lambda _: KeepAlive(),
@@ -90,11 +93,16 @@ class NativeAdapter:
                     whole(content, "channels", 1),
                 ),
                 language(content.get("language", self._defaults.language), self._defaults.languages),
-                texts(content, "hotwords"),
+                hotwords(content),
                 flag(content, "partials", True),
                 self._endpointing(endpointing),
+                texts(content, "hotword_lists"),
             )
         )
+
+    @staticmethod
+    def _bias(content: Mapping[str, Any]) -> Bias:
+        return Bias(hotwords(content), texts(content, "hotword_lists"))
 
     def _endpointing(self, content: Mapping[str, Any]) -> EndpointingConfig:
         default = self._defaults.endpointing
@@ -124,6 +132,8 @@ class NativeAdapter:
         match event:
             case Configured(config):
                 return {"type": "ready", "session": self._session_id, "config": _described(config)}
+            case Biased(config):
+                return {"type": "configured", "hotwords": len(config.hotwords), "hotword_lists": list(config.hotword_lists)}
             case SpeechStarted(utterance, at):
                 return {"type": "speech_started", "utterance": utterance, "at": seconds(at)}
             case PartialTranscript():
@@ -194,5 +204,6 @@ def _described(config: SessionConfig) -> dict[str, Any]:
         "language": config.language,
         "partials": config.partials,
         "hotwords": len(config.hotwords),
+        "hotword_lists": list(config.hotword_lists),
         "endpointing": {"silence_ms": e.silence_ms, "no_speech_ms": e.no_speech_ms, "max_utterance_ms": e.max_utterance_ms},
     }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.interfaces import SAMPLE_RATE, Hypothesis, StepRequest, UtteranceId, Word
+from model.interfaces import SAMPLE_RATE, Hotword, Hypothesis, StepRequest, UtteranceId, Word
 from model.scripted import ScriptedRecogniser
 from streaming.commands import (
     Append,
@@ -296,7 +296,7 @@ garbage: st.SearchStrategy[Command] = st.one_of(
                 st.sampled_from([0, 8_000, 16_000, 48_000, 10**9]),
                 st.sampled_from([0, 1, 2]),
             ),
-            hotwords=st.sampled_from([(), ("a", " a "), ("x" * 5_000,)]),
+            hotwords=st.sampled_from([(), (Hotword("a"), Hotword(" a ")), (Hotword("x" * 5_000),)]),
             partials=st.booleans(),
             endpointing=st.builds(
                 EndpointingConfig, st.sampled_from([-1, 100, 500, 10**9]), max_utterance_ms=st.sampled_from([0, 5_000])

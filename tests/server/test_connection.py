@@ -37,7 +37,7 @@ BAD = [
     ('{"type": "start", "channels": true}', "invalid_value", "channels", "true"),
     ('{"type": "start", "partials": "yes"}', "invalid_value", "partials", '"yes"'),
     ('{"type": "start", "model": "gpt-4o"}', "invalid_value", "model", '"gpt-4o"'),
-    ('{"type": "start", "hotwords": [1]}', "invalid_value", "hotwords", "[1]"),
+    ('{"type": "start", "hotwords": [1]}', "invalid_value", "hotwords", "1"),
     ('{"type": "start", "endpointing": 3}', "invalid_value", "endpointing", "3"),
     ('{"type": "start", "endpointing": {"silence_ms": 1}}', "invalid_value", "endpointing.silence_ms", "1"),
     ('{"type": "start", "endpointing": {"loudness": 1}}', "invalid_value", "endpointing.loudness", "1"),
@@ -137,11 +137,16 @@ def test_the_format_cannot_change_under_way(running: Running) -> None:
     assert peer.of("final")[0]["text"]
 
 
-def test_hotwords_are_accepted_with_a_warning(running: Running) -> None:
+def test_hotwords_are_taken_and_changed(running: Running) -> None:
     with running.session() as peer:
-        peer.send("start", hotwords=["LoRA", "RoPE"])
-        assert peer.until("warning")["code"]
-        assert peer.of("ready")[0]["config"]["hotwords"] == 2
+        peer.send("start", hotwords=["LoRA", {"text": "NCCL", "weight": 2, "sounds_like": ["nickel"]}], hotword_lists=["gpu"])
+        assert peer.until("ready")["config"]["hotwords"] == 2
+        peer.send("configure", hotwords=["RoPE"])
+        assert (found := peer.until("configured"))["hotwords"] == 1 and found["hotword_lists"] == []
+        peer.send("configure", hotword_lists=["poetry"])
+        assert "machine-learning" in peer.until("error")["message"]
+        peer.send("stop")
+        assert peer.until("closed")["code"] == 1000
 
 
 def test_a_silent_client_is_told_and_closed(serve: Serve) -> None:

@@ -8,11 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from model.interfaces import Hypothesis, StepRequest, UtteranceId
+from model.interfaces import Hotword, Hypothesis, StepRequest, UtteranceId
 from model.scripted import ScriptedRecogniser
 from streaming.commands import (
     Append,
     AudioFormat,
+    Bias,
     Close,
     Configure,
     Encoding,
@@ -24,6 +25,7 @@ from streaming.commands import (
 )
 from streaming.errors import LimitExceeded, Overloaded, ProtocolViolation, RecogniserFailed, UnsupportedAudio
 from streaming.events import (
+    Biased,
     Closed,
     Configured,
     ErrorEvent,
@@ -40,6 +42,13 @@ from streaming.session import Session, SessionLimits
 from tests.helpers import cut, paced, s16, silence, talk, transcribe, voice
 
 SPEECH = s16(talk(0.5, 1.5))
+SHARED = (Hotword("shared"),)
+
+
+def heard(made: Session, pcm: bytes) -> list[StepRequest]:
+    """What is asked once this has come."""
+    made.receive(Append(pcm), now=0.0)
+    return answer(made, ScriptedRecogniser())
 
 
 def session(config: SessionConfig | None = None, **limits: float) -> Session:
@@ -72,11 +81,30 @@ def answer(made: Session, recogniser: ScriptedRecogniser, *, now: float = 0.0) -
 
 def test_configuration_is_answered_with_what_was_taken():
     made = Session("s", SessionLimits())
-    config = SessionConfig(hotwords=(" a  b ",))
+    config = SessionConfig(hotwords=(Hotword(" a  b "),))
     made.receive(Configure(config), now=0.0)
-    configured, warned = made.events_to_send()
-    assert configured == Configured(SessionConfig(hotwords=("a b",)))
-    assert isinstance(warned, Warned) and warned.code == "hotwords_unused"
+    assert made.events_to_send() == [Configured(SessionConfig(hotwords=(Hotword("a b"),)))]
+
+
+def test_hotwords_change_in_the_middle_of_an_utterance():
+    made = Session("s", SessionLimits(), shared=lambda names: (SHARED,) if names else ())
+    made.receive(Configure(SessionConfig(hotwords=(Hotword("old"),))), now=0.0)
+    asked = heard(made, SPEECH)
+    made.receive(Bias((Hotword("new"),), ("shared",)), now=0.0)
+    asked += heard(made, SPEECH)
+    lists = [request.context.hotwords for request in asked]
+    assert lists[0] == ((Hotword("old"),),) and lists[-1] == ((Hotword("new"),), SHARED)
+    assert Biased(SessionConfig(hotwords=(Hotword("new"),), hotword_lists=("shared",))) in made.events_to_send()
+
+
+def test_bad_hotwords_leave_those_that_were_there():
+    made = Session("s", SessionLimits())
+    made.receive(Configure(SessionConfig(hotwords=(Hotword("old"),))), now=0.0)
+    made.receive(Bias((Hotword("x" * 101),)), now=0.0)
+    made.receive(Bias((), ("no such list",)), now=0.0)
+    errors = [event.error.field for event in made.events_to_send() if isinstance(event, ErrorEvent)]
+    asked = heard(made, SPEECH)
+    assert errors == ["hotwords", "hotword_lists"] and asked[0].context.hotwords == ((Hotword("old"),),)
 
 
 @pytest.mark.parametrize("command", [Append(b"ab"), Finalize(), Flush("x")])
@@ -95,7 +123,7 @@ def test_what_comes_before_the_configuration_is_an_error_and_the_session_lives(c
         (SessionConfig(audio=AudioFormat(sample_rate=96_000)), UnsupportedAudio, "sample_rate"),
         (SessionConfig(audio=AudioFormat(channels=0)), UnsupportedAudio, "channels"),
         (SessionConfig(endpointing=EndpointingConfig(silence_ms=1)), LimitExceeded, "silence_ms"),
-        (SessionConfig(hotwords=("x" * 101,)), LimitExceeded, "hotwords"),
+        (SessionConfig(hotwords=(Hotword("x" * 101),)), LimitExceeded, "hotwords"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused_as_a_whole(config, fault, field):

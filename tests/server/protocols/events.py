@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from model.interfaces import Word
+from model.interfaces import Hotword, Word
 from streaming.commands import AudioFormat, EndpointingConfig, SessionConfig
 from streaming.errors import LimitExceeded, Overloaded, ProtocolViolation, RecogniserFailed
 from streaming.events import (
+    Biased,
     Closed,
     Configured,
     ErrorEvent,
@@ -30,7 +31,7 @@ _CONFIG = st.builds(
     SessionConfig,
     st.just(AudioFormat()),
     _LANGUAGE,
-    st.lists(_TEXT, max_size=3).map(tuple),
+    st.lists(st.builds(Hotword, _TEXT), max_size=3).map(tuple),
     st.booleans(),
     st.just(EndpointingConfig()),
 )
@@ -41,6 +42,7 @@ _ERROR = st.builds(
 EVENTS = st.lists(
     st.one_of(
         st.builds(Configured, _CONFIG),
+        st.builds(Biased, _CONFIG),
         st.builds(SpeechStarted, _AT, _AT),
         st.builds(PartialTranscript, _AT, _AT, _WORDS, _WORDS, _AT, _AT, _LANGUAGE),
         st.builds(FinalTranscript, _AT, _WORDS, _AT, _AT, _LANGUAGE, st.floats(0, 1), _REASON),

@@ -19,6 +19,8 @@ from deepgram.listen.v1 import (
     ListenV1SpeechStarted,
     ListenV1UtteranceEnd,
 )
+from deepgram.listen.v1.types.listen_v1configure_failure import ListenV1ConfigureFailure
+from deepgram.listen.v1.types.listen_v1configure_success import ListenV1ConfigureSuccess
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -42,6 +44,8 @@ CLASSES: dict[str, Any] = {
     "UtteranceEnd": ListenV1UtteranceEnd,
     "Metadata": ListenV1Metadata,
     "Error": ListenV1Error,
+    "ConfigureSuccess": ListenV1ConfigureSuccess,
+    "ConfigureFailure": ListenV1ConfigureFailure,
 }
 RAW = {"encoding": "linear16", "sample_rate": "16000"}
 SPEECH = s16(talk(0.3, 1.5, 1.2, 1.2, 2.0))  # two utterances

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.interfaces import Hotword
 from server.protocols.base import ServerDefaults
 from server.protocols.native import NativeAdapter
 from streaming.commands import Append, Close, Configure, Encoding, EndpointingConfig, Finalize, Flush, KeepAlive
@@ -19,7 +20,7 @@ from streaming.events import Closed, Event, UtteranceGap
 from tests.server.protocols.events import EVENTS
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocols" / "native.md").read_text()
-KINDS = {"ready", "speech_started", "partial", "final", "speech_ended", "flushed", "warning", "error", "closed"}
+KINDS = {"ready", "configured", "speech_started", "partial", "final", "speech_ended", "flushed", "warning", "error", "closed"}
 
 
 def adapter(**defaults: Any) -> NativeAdapter:
@@ -53,7 +54,7 @@ def test_a_start_that_says_everything():
     assert isinstance(command, Configure)
     config = command.config
     assert (config.audio.encoding, config.audio.sample_rate, config.audio.channels) == (Encoding.MULAW, 8000, 2)
-    assert (config.language, config.hotwords, config.partials) == ("zh", ("LoRA",), False)
+    assert (config.language, config.hotwords, config.partials) == ("zh", (Hotword("LoRA"),), False)
     assert config.endpointing == EndpointingConfig(300, 900, 20_000)
 
 
@@ -108,7 +109,7 @@ def test_every_field_is_documented(events: list[Event]):
             assert re.search(rf'[`"]{field}[`"]', DOCUMENT), f"{message['type']}.{field}"
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS | {"start", "flush", "finalize", "stop", "keepalive"}))
+@pytest.mark.parametrize("kind", sorted(KINDS | {"start", "configure", "flush", "finalize", "stop", "keepalive"}))
 def test_every_kind_is_documented(kind: str):
     assert f"`{kind}`" in DOCUMENT or f'"type": "{kind}"' in DOCUMENT
 

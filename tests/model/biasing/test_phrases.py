@@ -1,0 +1,103 @@
+"""Hotwords on real sound, through both engines of Whisper with real weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from model.batch_options import BatchOptions
+from model.biasing.phrases import Kept, PhraseOptions, Phrases, letters, places_of
+from model.interfaces import DecodeContext, Hotword, Hypothesis, Recogniser, Samples, StepRequest, UtteranceId
+from model.whisper.batch_recogniser import WhisperBatchRecogniser
+from tests.sounds import clip
+
+PLAIN = "The quick brown fox jumps over the lazy dog."
+IRRELEVANT = tuple(
+    Hotword(text) for text in "Kubernetes LoRA nginx Redis TensorRT PostgreSQL Foxtrot LazyLoad dogfood OverlayFS".split()
+)
+
+
+@pytest.fixture(scope="module", params=["cpu", "batch"])
+def engine(request: pytest.FixtureRequest, recogniser: Recogniser, embedded_directory: Path) -> Recogniser:
+    return recogniser if request.param == "cpu" else WhisperBatchRecogniser(embedded_directory, BatchOptions(capacity=4))
+
+
+@pytest.fixture(scope="module")
+def fox() -> Samples:
+    sound, _ = soundfile.read(clip("en", "quick_brown_fox")[0], dtype="float32")
+    return np.concatenate([sound, np.zeros(8_000, np.float32)])
+
+
+def heard(engine: Recogniser, sound: Samples, *hotwords: Hotword, hop: int = 0) -> list[Hypothesis]:
+    """In one request, or in steps of so many samples."""
+    name, context = UtteranceId(f"{hotwords} {hop}", 0), DecodeContext("en", hotwords=(hotwords,) if hotwords else ())
+    starts = range(0, len(sound), hop or len(sound))
+    found = list[Hypothesis]()
+    for number, start in enumerate(starts):
+        last, piece = number == len(starts) - 1, sound[start : start + (hop or len(sound))]
+        (answer,) = engine.step([StepRequest(name, number, start, piece, last, last, 0.0, context)])
+        assert isinstance(answer, Hypothesis)
+        found.append(answer)
+    return found
+
+
+def text(hypothesis: Hypothesis) -> str:
+    return "".join(word.text for word in hypothesis.words).strip()
+
+
+def test_without_hotwords_nothing_is_different(engine: Recogniser, fox: Samples):
+    assert text(heard(engine, fox)[-1]) == PLAIN
+
+
+def test_what_was_heard_clearly_stays(engine: Recogniser, fox: Samples):
+    assert text(heard(engine, fox, *IRRELEVANT)[-1]) == PLAIN
+    assert text(heard(engine, fox, Hotword("Foxx"))[-1]) == PLAIN
+    assert text(heard(engine, fox, Hotword("Foxx", 0.0))[-1]) == PLAIN
+
+
+@pytest.mark.parametrize("hop", [0, 8_000])
+def test_a_weight_says_how_much_may_be_conceded(engine: Recogniser, fox: Samples, hop: int):
+    plain, biased = heard(engine, fox, hop=hop)[-1], heard(engine, fox, Hotword("Foxx", 3.0), hop=hop)[-1]
+    assert text(biased) == PLAIN.replace("fox", "Foxx")
+    old, new = plain.words[3], biased.words[3]
+    assert abs(old.start - new.start) <= 3_200 and new.end <= biased.words[4].start
+    assert new.confidence < old.confidence / 2  # it is the model's own, which has no bias
+
+
+def test_partials_have_it_too(engine: Recogniser, fox: Samples):
+    partials = heard(engine, fox, Hotword("Foxx", 3.0), hop=8_000)
+    assert any("Foxx" in text(partial) for partial in partials[:-1])
+
+
+def test_it_does_not_depend_on_the_batch(engine: Recogniser, fox: Samples):
+    contexts = [DecodeContext("en", hotwords=lists) for lists in ((), ((Hotword("Foxx", 3.0),),), (IRRELEVANT,))]
+    batch = [StepRequest(UtteranceId(f"batch {i}", 0), 0, 0, fox, True, True, 0.0, c) for i, c in enumerate(contexts)]
+    found = [text(answer) for answer in engine.step(batch) if isinstance(answer, Hypothesis)]
+    assert found == [PLAIN, PLAIN.replace("fox", "Foxx"), PLAIN]
+
+
+def test_lists_are_kept_by_identity_and_forgotten():
+    made = list[int]()
+    kept = Kept(lambda hotwords: made.append(len(hotwords)))
+    one, same = (Hotword("a"),), (Hotword("a"), Hotword("b"))
+    for hotwords in (one, same, one, same):
+        kept(hotwords)
+    assert made == [1, 2]
+    for number in range(300):
+        kept((Hotword(str(number)),))
+    kept(one)
+    assert len(made) == 303
+
+
+def test_places_of_phrases_in_a_draft():
+    assert places_of([(2, 3), (9,)], [1, 2, 3, 4, 2, 3]) == {1, 2, 4, 5}
+    assert letters(" KV-cache, 2!") == "kvcache2"
+
+
+def test_nothing_is_favoured_without_weight():
+    phrases = Phrases(lambda text: [ord(c) for c in text], lambda ids: "".join(map(chr, ids)), PhraseOptions())
+    assert phrases.anywhere(((Hotword("a", 0.0),),), frozenset()) is None
+    assert phrases.anywhere(((Hotword("a"),),), frozenset()) is not None

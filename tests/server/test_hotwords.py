@@ -1,0 +1,72 @@
+"""Lists: ready-made ones and the server's file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from model.interfaces import Hotword
+from server.config import BadSetting
+from server.hotwords import HotwordLists, read, ready_made, ready_made_list
+from streaming.errors import LimitExceeded
+from streaming.spelling import letters
+
+NAMES = ("gpu", "kubernetes", "machine-learning", "software")
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_form_of_a_list(tmp_path: Path):
+    file = write(tmp_path / "a.txt", "# ours\nNCCL | nickel | N C C L\n\nLoRA | weight=2\n")
+    assert read(file) == (Hotword("NCCL", 1.0, ("nickel", "N C C L")), Hotword("LoRA", 2.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a\n" + "x" * 101, "line 2: hotword of 101 characters"),
+        ("a | weight=9", "line 1: .*weight of 9"),
+        ("a | weight=b", "weight is 'b'"),
+    ],
+)
+def test_a_fault_names_its_line(tmp_path: Path, text: str, says: str):
+    with pytest.raises(BadSetting, match=says):
+        read(write(tmp_path / "a.txt", text))
+    with pytest.raises(BadSetting, match="cannot be read"):
+        read(tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ready_made_lists_say_each_thing_once(name: str):
+    found = ready_made_list(name)
+    texts, sayings = [letters(w.text) for w in found], {(letters(s), w.text) for w in found for s in w.sounds_like}
+    assert len(found) > 60 and len(set(texts)) == len(texts)
+    assert len({saying for saying, _ in sayings}) == len(sayings)
+    assert not [w.text for w in found for s in w.sounds_like if letters(s) in texts and letters(s) != letters(w.text)]
+
+
+def test_a_session_gets_the_file_the_servers_lists_and_its_own(tmp_path: Path):
+    assert ready_made() == NAMES
+    lists = HotwordLists(write(tmp_path / "a.txt", "Stenoline\n"), ("gpu",))
+    assert lists(("software", "gpu")) == ((Hotword("Stenoline"),), ready_made_list("gpu"), ready_made_list("software"))
+    with pytest.raises(LimitExceeded, match="'poetry', expected some of gpu, kubernetes"):
+        lists(("poetry",))
+    with pytest.raises(BadSetting, match="'poetry'"):
+        HotwordLists(names=("poetry",))
+
+
+def test_the_file_is_read_again_when_it_changes(tmp_path: Path):
+    file = write(tmp_path / "a.txt", "one\n")
+    lists = HotwordLists(file)
+    write(file, "two\nthree\n")
+    lists._refresh(file)
+    assert lists(()) == ((Hotword("two"), Hotword("three")),)
+    write(file, "x" * 200)
+    os.utime(file, (1, 1))
+    lists._refresh(file)
+    assert lists(()) == ((Hotword("two"), Hotword("three")),)
