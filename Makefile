@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 EXTRAS ?= [dev]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check bench clean
+.PHONY: help setup run demo test check vendors bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,7 +33,10 @@ check: setup ## lint, format, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check ## check, then all tests
+vendors: setup ## environments of the clients that the contract suite drives
+	$(BIN)/python -m scripts.vendors
+
+test: check vendors ## check, then all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: setup ## latency, accuracy and load on the bundled talk
@@ -42,4 +45,4 @@ bench: setup ## latency, accuracy and load on the bundled talk
 	$(BIN)/python -m bench.load $(ARGS)
 
 clean: ## remove what the other commands made, except the model in the cache
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .vendors build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,19 +10,29 @@ cpu_per_audio     CPU seconds of the server per second of audio
 from __future__ import annotations
 
 import asyncio
+import tempfile
+from argparse import ArgumentParser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from bench import hotwords
 from bench.live import Run, serving, stream_all
-from bench.manifest import clips
+from bench.manifest import Clip, clips
 from bench.report import parser, report
 from bench.score import errors, matched, percentile, tokens, word_latencies
 
 
 def main() -> None:
     """Run it."""
-    options = parser(__doc__ or "").parse_args()
-    measure("latency", options, streams=1)
+    measure("latency", options(__doc__ or "").parse_args(), streams=1)
+
+
+def options(description: str) -> ArgumentParser:
+    """Those of paced benches."""
+    found = parser(description)
+    found.add_argument("--hotwords", type=int, default=0, metavar="N", help="so many that never occur (default: 0)")
+    return found
 
 
 def measure(name: str, options: Any, streams: int) -> None:
@@ -30,12 +40,21 @@ def measure(name: str, options: Any, streams: int) -> None:
     chosen = [c for c in clips(options.manifest, language=options.language, max_seconds=options.max_seconds) if c.text][
         : options.limit
     ]
-    with serving() as server:
+    with serving(*_with_hotwords(chosen, options.hotwords)) as server:
         before = server.cpu_s()
         runs = asyncio.run(stream_all(server.url, chosen, streams, give_language=True))
         audio_s = sum(run.heard.audio_s for run in runs)
         cost = {"cpu_per_audio": (server.cpu_s() - before) / max(audio_s, 1e-9), "rss_mb": server.rss_mb()}
     report(name, {"streams": streams, "clips": len(runs), "audio_s": audio_s, **figures(runs), **cost}, vars(options))
+
+
+def _with_hotwords(found: Sequence[Clip], count: int) -> tuple[str, ...]:
+    """Arguments of the server."""
+    if not count:
+        return ()
+    path = Path(tempfile.gettempdir()) / f"stenoline-{count}-hotwords.txt"
+    path.write_text("".join(f"{word.text}\n" for word in hotwords.chosen(found, "none", count, sounds_like=False)))
+    return ("--hotwords", str(path))
 
 
 def figures(runs: Sequence[Run]) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from bench.latency import measure
-from bench.report import parser
+from bench.latency import measure, options
 
 
 def main() -> None:
     """Run it."""
-    options = parser(__doc__ or "")
-    options.add_argument("--streams", type=int, default=8, help="live streams at once (default: 8)")
-    given = options.parse_args()
+    known = options(__doc__ or "")
+    known.add_argument("--streams", type=int, default=8, help="live streams at once (default: 8)")
+    given = known.parse_args()
     measure("load", given, given.streams)
 
 

@@ -23,7 +23,7 @@ from model.registry import resolve
 from model.whisper.configuration import WhisperConfig
 from model.whisper.encoder import Encoder, EncoderJob
 from model.whisper.weights import load_weights
-from server.audiofile import blocks
+from server.media import blocks
 
 TALK = Path(__file__).parent.parent / "data" / "talk.flac"
 SPEECH, ZEROS, WINDOW = 500, 15, 1500  # encoder frames of 20 ms

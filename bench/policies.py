@@ -26,7 +26,7 @@ from model.glm_asr.recogniser import GlmAsrRecogniser
 from model.interfaces import DecodeContext, Hypothesis, Samples, StepRequest, UtteranceId
 from model.registry import resolve
 from model.whisper.batch_recogniser import WhisperBatchRecogniser
-from server.audiofile import blocks
+from server.media import blocks
 
 TALK = Path(__file__).parent.parent / "data" / "talk.flac"
 WINDOW, HOP = 12 * 16_000, 10_240

@@ -6,7 +6,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import cache
 from typing import Any
+
+from opencc import OpenCC
+from rapidfuzz.distance import Levenshtein
 
 Timed = Sequence[tuple[float, dict[str, Any]]]  # (seconds since the first sample was sent, message of /v1/stream)
 
@@ -14,23 +18,43 @@ _UNSPACED = ("zh", "yue", "ja")
 
 
 def tokens(text: str, language: str = "en") -> list[str]:
-    """Words, or characters where a language has no spaces; lower case, without punctuation."""
+    """Words, or characters (Chinese ones simplified) where a language has no spaces; lower case, without punctuation."""
     text = unicodedata.normalize("NFKC", text).lower()
     text = re.sub(r"(?<=\w)['’](?=\w)", "", text)
     text = re.sub(r"[^\w\s]", " ", text)
     if language.split("-")[0] in _UNSPACED:
+        text = text if language.startswith("ja") else _simplified().convert(text)
         return re.findall(r"[a-z0-9]+|[^\W_a-z0-9]", text)
     return text.split()
 
 
+@cache
+def _simplified() -> OpenCC:
+    return OpenCC("t2s")
+
+
 def errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     """Substitutions, insertions and deletions (Levenshtein)."""
-    row = list(range(len(hypothesis) + 1))
-    for i, expected in enumerate(reference, 1):
-        diagonal, row[0] = row[0], i
-        for j, found in enumerate(hypothesis, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (expected != found))
-    return row[-1]
+    return Levenshtein.distance(reference, hypothesis)
+
+
+def errors_outside(terms: Sequence[Sequence[str]], reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[int, int]:
+    """(errors, words) of the reference outside the terms; what stands in the place of a term counts for nothing."""
+    inside = {
+        i + k for t in terms for i in range(len(reference)) if list(reference[i : i + len(t)]) == list(t) for k in range(len(t))
+    }
+    wrong = 0
+    for kind, i, end, j, until in Levenshtein.opcodes(reference, hypothesis):
+        if kind == "insert":
+            wrong += (until - j) * (i not in inside and i - 1 not in inside)
+        elif kind != "equal":
+            wrong += sum(k not in inside for k in range(i, end))
+    return wrong, len(reference) - len(inside)
+
+
+def found_terms(terms: Sequence[str], text: str) -> list[str]:
+    """Those that stand in the text exactly as written, as whole words."""
+    return [t for t in terms if re.search(rf"(?<![A-Za-z0-9]){re.escape(t)}(?![A-Za-z0-9])", text)]
 
 
 def word_latencies(messages: Timed) -> list[float]:
@@ -63,12 +87,12 @@ def percentile(values: Sequence[float], p: float) -> float | None:
     return ordered[min(len(ordered) - 1, int(p / 100 * len(ordered)))] if ordered else None
 
 
-def calibration_error(pairs: Sequence[tuple[float, bool]], bins: int = 10) -> float | None:
-    """Expected calibration error of (confidence, is right): mean distance of the two, over equal bins of confidence."""
-    if not pairs:
-        return None
-    total = 0.0
-    for index in range(bins):
-        inside = [(c, right) for c, right in pairs if min(int(c * bins), bins - 1) == index]
-        total += abs(sum(c for c, _ in inside) - sum(right for _, right in inside))
-    return total / len(pairs)
+def reliability(pairs: Sequence[tuple[float, bool]], bins: int = 10) -> list[tuple[float, float, int]]:
+    """Of (confidence, is right), over equal bins of confidence: mean confidence, share of right ones, how many."""
+    inside = [[pair for pair in pairs if min(int(pair[0] * bins), bins - 1) == index] for index in range(bins)]
+    return [(sum(c for c, _ in each) / len(each), sum(r for _, r in each) / len(each), len(each)) for each in inside if each]
+
+
+def calibration_error(pairs: Sequence[tuple[float, bool]]) -> float | None:
+    """Expected calibration error: mean distance of confidence and share of right ones over the bins, weighted by their size."""
+    return sum(abs(c - r) * n for c, r, n in reliability(pairs)) / len(pairs) if pairs else None

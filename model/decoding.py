@@ -101,6 +101,8 @@ class Row:
         if found.near:
             self.near.append(found.near[index])
         if found.given and index in self.kept and found.log_probabilities[index] - found.given[index] <= _KEPT_LOSS:
+            if self.favour is not None:
+                self.favour.follow(self.forced + self.tokens, len(self.tokens), self.draft[index])
             self._accept(self.draft[index], found.given[index])
         elif self.favour is None:
             self._accept(found.tokens[index], found.log_probabilities[index])

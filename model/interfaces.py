@@ -51,6 +51,7 @@ class DecodeContext:
 
     language: str | None = None  # ISO 639-1 code; None: found from the audio, anew for each utterance
     prompt: str = ""  # text of this session that came just before
+    languages: tuple[str, ...] = ()  # codes it is found among; empty: all
     hotwords: tuple[tuple[Hotword, ...], ...] = ()  # lists; the same object each time, as what is made of them is kept
 
 

@@ -12,6 +12,7 @@ MIXED = {"zh", "ja", "yue"}  # written without spaces, often with Latin words am
 UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}
 _BEFORE = "\"'“¿([{-「『（《"  # attach to the word that follows
 _AFTER = "\"'.。,，!！?？:：”)]}、」』）》;；…%"  # attach to the word that came
+_PARTING = ",;!?"  # end a word although no space follows
 _OPENING = "“「『（《"  # begin a word where there are no spaces
 _BROKEN = "�"
 
@@ -45,6 +46,8 @@ def _begins_mixed(text: str, before: str) -> bool:
         return True
     if text[0] in _AFTER or before.strip() in _OPENING:
         return False
+    if before[-1] in _PARTING and text[0].isalpha():
+        return True
     return _is_wide(text[0]) or _is_wide(before[-1])
 
 

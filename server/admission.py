@@ -19,27 +19,30 @@ class Admission:
         self.is_draining = False
         metrics.capacity.set(capacity)
 
-    def check(self) -> ServerFault | None:
+    def check(self, places: int = 1) -> ServerFault | None:
         """Why no further session may come now, or None."""
         if self.is_draining:
             return ShuttingDown("the server is shutting down; try another one")
         if not self._is_able():
             return RecogniserFailed("no device of this server works any more; it must be started anew")
-        if self.live >= self.capacity:
-            return Overloaded(f"all {self.capacity} places are taken; try again later")
+        if places > self.capacity:
+            return Overloaded(f"{places} channels need as many places, and there are {self.capacity}")
+        if self.live + places > self.capacity:
+            taken = f"all {self.capacity}" if self.live >= self.capacity else f"{self.live} of {self.capacity}"
+            return Overloaded(f"{taken} places are taken; try again later")
         return None
 
     @contextmanager
-    def place(self, protocol: str) -> Iterator[None]:
-        """Hold one place. Raises Overloaded or ShuttingDown."""
-        fault = self.check()
+    def place(self, protocol: str, places: int = 1) -> Iterator[None]:
+        """Hold so many, one for each channel. Raises Overloaded or ShuttingDown."""
+        fault = self.check(places)
         if fault:
             raise fault
-        self.live += 1
+        self.live += places
         self._metrics.opened.labels(protocol).inc()
         self._metrics.sessions.set(self.live)
         try:
             yield
         finally:
-            self.live -= 1
+            self.live -= places
             self._metrics.sessions.set(self.live)

@@ -7,36 +7,51 @@ import html
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from model.interfaces import Recogniser
-from server import logs
+from server import logs, wyoming
 from server.admission import Admission
-from server.auth import Gate, Refused, selected_subprotocol
+from server.auth import Gate, Refused, selected_subprotocol, subprotocols
 from server.config import Config
 from server.connection import Connection, ConnectionLimits
 from server.engine import Engine
+from server.files import Turns
 from server.hotwords import HotwordLists
+from server.loading import spoken, text_style
+from server.media import MediaLimits
 from server.metrics import Metrics
 from server.protocols.base import Adapter, ServerDefaults
 from server.protocols.deepgram import DeepgramAdapter
+from server.protocols.first_message import FirstMessageAdapter
 from server.protocols.native import NativeAdapter
+from server.protocols.openai_realtime import RealtimeAdapter
+from server.protocols.vosk import VoskAdapter
+from server.protocols.whisper_live import WhisperLiveAdapter
+from server.protocols.wyoming import WyomingAdapter
+from server.rest import deepgram, documents, openai, plain
+from server.rest import realtime as realtime_keys
+from server.rest.base import Handler, endpoint, refusal, unknown
+from server.rest.desk import Desk
+from server.wire import Gone, WebSocketWire, Wire
+from streaming.channels import Channels
 from streaming.commands import EndpointingConfig
-from streaming.errors import Overloaded, ServerFault, TranscriptionError
+from streaming.errors import Overloaded, TranscriptionError
+from streaming.events import ErrorEvent
 from streaming.planner import PlannerConfig
 from streaming.session import Session, SessionLimits
 
 MakeAdapter: TypeAlias = Callable[[str, ServerDefaults, WebSocket], Adapter]
 
-_RETRY_AFTER_S = "5"
 _SESSIONS_PER_CORE = 6
 _SESSIONS_PER_GPU = 250  # the aim, not measured yet; bench/gpu.py finds it
 
@@ -55,31 +70,58 @@ class Service:
         )
         self.defaults = _defaults(config, recognisers[0])
         self.live: set[Connection] = set()
+        self.wyoming: asyncio.Server | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._limits = _session_limits(config)
+        self.desk = Desk(
+            self.defaults,
+            self.hotwords,
+            self.metrics,
+            self._limits,
+            MediaLimits(max_duration_s=config.max_file_s),
+            Turns(config.max_files or len(os.sched_getaffinity(0)), config.max_files_waiting),
+            config.max_file_mb << 20,
+            self._least_loaded,
+            self._check_open,
+        )
         self._connection_limits = ConnectionLimits(
             pause_backlog_s=config.max_backlog_s / 2,
             send_timeout_s=config.send_timeout_s,
             max_message_bytes=config.max_message_bytes,
+            media=MediaLimits(max_duration_s=config.max_session_s),
         )
 
     async def serve(self, websocket: WebSocket, make: MakeAdapter) -> None:
         """One WebSocket, from its handshake to its end."""
         session_id = uuid.uuid4().hex
         try:
-            self.gate.check(websocket)
+            short = self.gate.check(websocket)
+            websocket.state.settings = short.settings if short else {}
             adapter = make(session_id, self.defaults, websocket)
-            with self.admission.place(adapter.name):
+            with self.admission.place(adapter.name, adapter.channels):
                 await websocket.accept(selected_subprotocol(websocket), headers=[(b"dg-request-id", session_id.encode())])
-                await self._run(websocket, adapter, session_id)
+                client = websocket.client.host if websocket.client else "?"
+                await self._run(WebSocketWire(websocket), client, adapter, session_id)
         except (Refused, TranscriptionError) as reason:
             await self._refuse(websocket, reason, session_id)
 
-    async def _run(self, websocket: WebSocket, adapter: Adapter, session_id: str) -> None:
-        client = websocket.client.host if websocket.client else "?"
+    async def serve_wyoming(self, wire: Wire, client: str) -> None:
+        """One TCP connection; there is no handshake that could be refused."""
+        session_id = uuid.uuid4().hex
+        adapter = WyomingAdapter(session_id, self.defaults)
+        try:
+            with self.admission.place(adapter.name):
+                await self._run(wire, client, adapter, session_id)
+        except TranscriptionError as reason:
+            self.metrics.refused.labels(reason.code).inc()
+            for message in adapter.render(ErrorEvent(reason)):
+                with suppress(Gone):
+                    await wire.send(message)
+
+    async def _run(self, wire: Wire, client: str, adapter: Adapter, session_id: str) -> None:
         logs.info("session opened", session=session_id, protocol=adapter.name, client=client)
-        session = Session(session_id, self._limits, shared=self.hotwords)
-        connection = Connection(websocket, adapter, session, self._least_loaded(), self.metrics, self._connection_limits)
+        session = self._session(session_id, adapter.channels)
+        connection = Connection(wire, adapter, session, self._least_loaded(), self.metrics, self._connection_limits)
         running = asyncio.create_task(connection.run())
         self.live.add(connection)
         self._running.add(running)
@@ -88,6 +130,17 @@ class Service:
         finally:
             self.live.discard(connection)
             self._running.discard(running)
+
+    def _session(self, session_id: str, channels: int) -> Session | Channels:
+        def made(name: str) -> Session:
+            return Session(name, self._limits, shared=self.hotwords)
+
+        return made(session_id) if channels == 1 else Channels(session_id, channels, made)
+
+    def _check_open(self) -> None:
+        fault = self.admission.check()
+        if fault and not isinstance(fault, Overloaded):
+            raise fault
 
     def _least_loaded(self) -> Engine:
         """Where the next session goes; it stays there."""
@@ -104,23 +157,12 @@ class Service:
         """No new sessions; the live ones finish, within the time they get."""
         self.admission.is_draining = True
         logs.info("draining", sessions=len(self.live))
+        if self.wyoming:
+            self.wyoming.close()
         for connection in list(self.live):
             connection.shut_down()
         if self._running:
             await asyncio.wait(self._running, timeout=self.config.drain_s)
-
-
-def refusal(reason: Refused | TranscriptionError, request_id: str) -> Response:
-    """An HTTP answer that says why, in our words and in the fields that Deepgram's clients look for."""
-    status = reason.status if isinstance(reason, Refused) else 503 if isinstance(reason, ServerFault) else 400
-    headers = {"dg-request-id": request_id, "dg-error": reason.message.encode("ascii", "replace").decode()}
-    if status == 503:
-        headers["retry-after"] = _RETRY_AFTER_S
-    if status == 401:
-        headers["www-authenticate"] = "Bearer"
-    error = {"code": reason.code, "message": reason.message, "field": getattr(reason, "field", None)}
-    body = {"error": error, "err_code": reason.code.upper(), "err_msg": reason.message, "request_id": request_id}
-    return JSONResponse(body, status, headers)
 
 
 def capacity(config: Config, recognisers: Sequence[Recogniser]) -> int:
@@ -138,25 +180,27 @@ def build_app(service: Service) -> Starlette:
         for engine in service.engines:
             engine.start()
         watching = asyncio.create_task(service.hotwords.watch())
+        service.wyoming = await wyoming.listen(service.config, service.serve_wyoming)
         yield
+        if service.wyoming:
+            service.wyoming.close()
         watching.cancel()
         await asyncio.gather(*(engine.stop() for engine in service.engines))
 
-    def guarded(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
-        def checked(request: Request) -> Response:
-            try:
-                service.gate.check(request)
-            except Refused as reason:
-                return refusal(reason, uuid.uuid4().hex)
-            return handler(request)
+    def guarded(handler: Handler) -> Handler:
+        return endpoint(service.gate.check, handler)
 
-        return checked
+    async def page(request: Request) -> Response:
+        return HTMLResponse(_page(service))
 
-    async def stream(websocket: WebSocket) -> None:
-        await service.serve(websocket, lambda session_id, defaults, _: NativeAdapter(session_id, defaults))
+    async def metrics(request: Request) -> Response:
+        return PlainTextResponse(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
-    async def listen(websocket: WebSocket) -> None:
-        await service.serve(websocket, lambda session_id, defaults, w: DeepgramAdapter(session_id, defaults, _query(w)))
+    def socket(path: str, make: MakeAdapter) -> WebSocketRoute:
+        async def serve(websocket: WebSocket) -> None:
+            await service.serve(websocket, make)
+
+        return WebSocketRoute(path, serve)
 
     def ready(request: Request) -> Response:
         fault = service.admission.check()
@@ -166,15 +210,30 @@ def build_app(service: Service) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/", guarded(lambda _: HTMLResponse(_page(service)))),
+            Route("/", guarded(page)),
             Route("/healthz", lambda _: JSONResponse({"status": "ok"})),
             Route("/readyz", ready),
-            Route("/metrics", guarded(lambda _: PlainTextResponse(service.metrics.text(), media_type="text/plain; version=0.0.4"))),
-            WebSocketRoute("/v1/stream", stream),
-            WebSocketRoute("/v1/listen", listen),
+            Route("/metrics", guarded(metrics)),
+            *openai.routes(service.desk, guarded),
+            *plain.routes(service.desk, guarded),
+            *deepgram.routes(service.desk, service.gate.short_keys, guarded),
+            *realtime_keys.routes(service.desk, service.gate.short_keys, guarded),
+            *documents.routes(guarded),
+            socket("/v1/stream", lambda session_id, defaults, _: NativeAdapter(session_id, defaults)),
+            socket("/v1/listen", lambda session_id, defaults, w: DeepgramAdapter(session_id, defaults, _query(w))),
+            socket("/v1/realtime", _realtime),
+            socket("/vosk", lambda session_id, defaults, _: VoskAdapter(session_id, defaults)),
+            socket("/whisper-live", lambda session_id, defaults, _: WhisperLiveAdapter(session_id, defaults)),
+            socket("/", lambda session_id, defaults, _: FirstMessageAdapter(session_id, defaults)),
         ],
         lifespan=lifespan,
+        exception_handlers={HTTPException: unknown},
     )
+
+
+def _realtime(session_id: str, defaults: ServerDefaults, w: WebSocket) -> Adapter:
+    is_beta = "openai-beta" in w.headers or "openai-beta.realtime-v1" in subprotocols(w)
+    return RealtimeAdapter(session_id, defaults, _query(w), is_beta=is_beta, session=w.state.settings)
 
 
 def _query(connection: HTTPConnection) -> list[tuple[str, str]]:
@@ -184,7 +243,8 @@ def _query(connection: HTTPConnection) -> list[tuple[str, str]]:
 def _defaults(config: Config, recogniser: Recogniser) -> ServerDefaults:
     endpointing = EndpointingConfig(config.silence_ms, config.no_speech_ms, config.max_utterance_ms)
     names = dict.fromkeys((recogniser.name, config.model, "default"))
-    return ServerDefaults(config.language or None, recogniser.languages, endpointing, tuple(names))
+    language = ",".join(spoken(config, recogniser)) or None
+    return ServerDefaults(language, recogniser.languages, endpointing, tuple(names), text_style(config))
 
 
 def _session_limits(config: Config) -> SessionLimits:
@@ -201,6 +261,7 @@ def _page(service: Service) -> str:
 <style>body{{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}}code{{background:#eee}}</style>
 <h1>Stenoline</h1><p>Live transcription with <b>{html.escape(service.engines[0].recogniser.name)}</b>:
 {service.admission.live} of {service.admission.capacity} sessions.</p>
-<ul><li><code>/v1/stream</code> native WebSocket protocol<li><code>/v1/listen</code> Deepgram's live protocol
-<li><a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>, <a href="/metrics">/metrics</a></ul>
+<p>Live: <code>/v1/stream</code> native, <code>/v1/listen</code> Deepgram's, <code>/v1/realtime</code> OpenAI's,
+<code>/</code> vosk's and WhisperLive's. Recordings: <a href="/docs">calls to try</a>.
+<ul><li><a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>, <a href="/metrics">/metrics</a></ul>
 <p>Try it: <code>stenoline stream talk.flac</code></p></html>"""

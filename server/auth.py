@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from server.config import BadSetting, Config
+from server.short_keys import PREFIX, ShortKey, ShortKeys
 
 _MARKERS = ("token", "bearer")  # WebSocket subprotocols that announce a key: "token, KEY"
+_REALTIME, _REALTIME_KEY = "realtime", "openai-insecure-api-key."  # as OpenAI's clients do it in browsers
 
 
 class Refused(Exception):
@@ -64,13 +66,22 @@ class Gate:
         self._origins = {origin.rstrip("/").lower() for origin in config.allow_origin}
         self._hosts = {host.lower() for host in config.allow_host} | {config.host.lower()}
         self._any_host = not is_loopback(config.host)  # reached by names we cannot know; keys guard it
+        self.short_keys = ShortKeys()
 
-    def check(self, connection: HTTPConnection) -> None:
-        """Raises Refused: 403 for a host or origin that is not allowed, 401 for a missing or wrong key."""
+    def check(self, connection: HTTPConnection) -> ShortKey | None:
+        """Gives the short key that it came with, if any.
+
+        Raises Refused: 403 for a host or origin that is not allowed, 401 for a missing or wrong key.
+        """
         self._check_host(connection.headers.get("host", ""))
         self._check_origin(connection.headers.get("origin"), connection.headers.get("host", ""))
-        if self._keys and not self._is_known(_offered(connection)):
+        offered = _offered(connection)
+        short = [self.short_keys.find(key, connection.url.path) for key in offered if key.startswith(PREFIX)]
+        if any(short):
+            return next(filter(None, short))
+        if short or (self._keys and not self._is_known(offered)):
             raise Refused(401, "unauthorized", "a valid API key is needed: Authorization: Bearer KEY (or Token KEY)")
+        return None
 
     def _check_host(self, host: str) -> None:
         """Against DNS rebinding: a page of another site that resolves its name to this address."""
@@ -107,6 +118,7 @@ def _offered(connection: HTTPConnection) -> list[str]:
     given = [credentials.strip()] if scheme.lower() in _MARKERS else []
     given += connection.headers.getlist("x-api-key")
     offered = subprotocols(connection)
+    given += [each.removeprefix(_REALTIME_KEY) for each in offered if each.startswith(_REALTIME_KEY)]
     return given + offered[1:2] if offered and offered[0].lower() in _MARKERS else given
 
 
@@ -118,4 +130,4 @@ def subprotocols(connection: HTTPConnection) -> list[str]:
 def selected_subprotocol(connection: HTTPConnection) -> str | None:
     """What to echo: the marker alone, so that the key is not sent back."""
     offered = subprotocols(connection)
-    return offered[0] if offered and offered[0].lower() in _MARKERS else None
+    return offered[0] if offered and offered[0].lower() in (*_MARKERS, _REALTIME) else None

@@ -21,7 +21,8 @@ from server import logs
 from server.auth import read_keys
 from server.config import PREFIX, BadSetting, Config, described, load
 
-_MODEL_OPTIONS = ("model", "device", "precision", "encoder_policy", "threads", "language", "hotwords", "hotword_lists")
+_TEXT_OPTIONS = ("language", "hotwords", "hotword_lists", "script", "spacing", "itn", "fillers", "profanity", "redact")
+_MODEL_OPTIONS = ("model", "device", "precision", "encoder_policy", "threads", *_TEXT_OPTIONS)
 _FORMATS = ("txt", "json", "srt", "vtt")
 _FAULTS = (BadSetting, UnknownModel, BadCheckpoint, EmbeddedModelError, OSError)
 
@@ -67,8 +68,10 @@ def _add_option(command: argparse.ArgumentParser, f: Any) -> None:
     flag = "--" + f.name.replace("_", "-")
     shown = "none" if f.default in ("", ()) else str(f.default).lower() if isinstance(f.default, bool) else f.default
     help = f"{f.metadata['help']} (default: {shown})"
-    if isinstance(f.default, bool):
+    if f.default is False:
         command.add_argument(flag, dest=f.name, action="store_true", default=None, help=help)
+    elif f.default is True:
+        command.add_argument(flag, dest=f.name, action=argparse.BooleanOptionalAction, default=None, help=help)
     else:
         command.add_argument(flag, dest=f.name, metavar=f.name.split("_")[-1].upper(), help=help)
 

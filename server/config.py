@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from streaming.text.redaction import KINDS
+
 PREFIX = "STENOLINE_"
 
 
@@ -29,6 +31,8 @@ class Config:
 
     host: str = _option("127.0.0.1", "address to listen on; any but a loopback one needs an API key or --insecure")
     port: int = _option(8000, "TCP port; 0 takes a free one", low=0, high=65535)
+    wyoming_port: int = _option(0, "TCP port of the Wyoming protocol (Home Assistant); 0: none", low=0, high=65535)
+    wyoming_host: str = _option("127.0.0.1", "address of it; it knows no keys, so any but a loopback one needs --insecure")
     model: str = _option("whisper-base", "model: 'whisper-base' (embedded), a directory, or a hub name (openai/whisper-small)")
     device: str = _option("cpu", "device to compute on, or several separated by commas; see 'stenoline devices'")
     precision: str = _option(
@@ -45,10 +49,18 @@ class Config:
     max_sessions: int = _option(
         0, "live sessions at once; 0: six for each core, as many as the model has room for", low=0, high=10_000
     )
-    language: str = _option("", "language of sessions that name none, as an ISO 639-1 code; empty: found from the audio")
+    language: str = _option("", "language of sessions that name none, as an ISO 639-1 code or several (zh,en); empty: any")
     hotwords: str = _option("", "file with hotwords for all sessions, one a line (NCCL | nickel); read again when it changes")
     hotword_lists: tuple[str, ...] = _option(
         (), "ready-made hotword lists for all sessions, e.g. machine-learning; comma-separated"
+    )
+    script: str = _option("", "script of Chinese; empty: as recognised", choices=("", "simplified", "traditional"))
+    spacing: bool = _option(True, "a space between Chinese and Latin")
+    itn: bool = _option(False, "numbers, units, commands and paths as they are typed (inverse text normalisation)")
+    fillers: bool = _option(True, "um and uh stay in the text")
+    profanity: bool = _option(True, "strong language stays in the text; otherwise its letters become stars")
+    redact: tuple[str, ...] = _option(
+        (), "what no session gets to see, partials included: email, phone, card, number; comma-separated", choices=KINDS
     )
     silence_ms: int = _option(500, "silence that ends an utterance, in ms", low=100, high=10_000)
     no_speech_ms: int = _option(5_000, "silence that ends an utterance in which nothing was said, in ms", low=500, high=60_000)
@@ -61,6 +73,10 @@ class Config:
     )
     idle_s: float = _option(60.0, "time without a message after which a session is closed, in s", low=1, high=86_400)
     max_session_s: float = _option(14_400.0, "length of a session, in s", low=60, high=604_800)
+    max_file_s: float = _option(14_400.0, "length of a recording that is handed in, in s", low=1, high=86_400)
+    max_file_mb: int = _option(500, "size of what is handed in over HTTP, in MiB", low=1, high=16_384)
+    max_files: int = _option(0, "recordings that are worked on at once; 0: one for each core", low=0, high=256)
+    max_files_waiting: int = _option(32, "recordings that may wait for their turn", low=0, high=10_000)
     max_message_bytes: int = _option(1_048_576, "size of one WebSocket message, in bytes", low=1_024, high=67_108_864)
     send_timeout_s: float = _option(20.0, "time a client may take to accept a message, in s", low=0.1, high=600)
     drain_s: float = _option(20.0, "time sessions get to finish when the server is told to stop, in s", low=0, high=3_600)
@@ -84,8 +100,12 @@ class Config:
 
 def _check(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     low, high, choices = rule["low"], rule["high"], rule["choices"]
-    if choices and value not in choices:
-        raise BadSetting(f"{name} is {value!r}, expected one of {', '.join(choices)}")
+    if isinstance(value, tuple):
+        unknown = [each for each in value if choices and each not in choices]
+        if unknown:
+            raise BadSetting(f"{name} has {unknown[0]!r}, expected some of {', '.join(choices)}")
+    elif choices and value not in choices:
+        raise BadSetting(f"{name} is {value!r}, expected one of {', '.join(each or 'nothing' for each in choices)}")
     if low is not None and not low <= value <= high:
         raise BadSetting(f"{name} is {value}, expected {low:,} to {high:,}")
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from model.interfaces import Hypothesis, UtteranceId
 from server import logs
 from server.engine import Answer, Engine
+from server.intake import Intake
+from server.media import USUAL, MediaLimits
 from server.metrics import Metrics
-from server.protocols.base import Adapter
+from server.protocols.base import Adapter, Taken
+from server.wire import Gone, Wire
+from streaming.channels import Channels
 from streaming.commands import Command
 from streaming.errors import LimitExceeded, Overloaded, RecogniserFailed, TranscriptionError
 from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, PartialTranscript
@@ -28,21 +31,22 @@ class ConnectionLimits:
     max_waiting: int = 2_000  # events that the client has not taken yet; partials count once an utterance
     send_timeout_s: float = 20.0
     max_message_bytes: int = 1_048_576
+    media: MediaLimits = USUAL  # of compressed sound
 
 
 class Outbox:
     """Events for a client that may be slow: everything but partials is kept, of partials only the newest."""
 
     def __init__(self, bound: int) -> None:
-        self._events: deque[Event] = deque()
+        self._events: deque[Event | Taken] = deque()
         self._bound = bound
         self._filled = asyncio.Event()
 
-    def put(self, events: list[Event]) -> None:
+    def put(self, events: Sequence[Event | Taken]) -> None:
         """Queue events. Raises Overloaded if the client leaves too many."""
         for event in events:
             last = self._events[-1] if self._events else None
-            if isinstance(event, PartialTranscript) and isinstance(last, PartialTranscript):
+            if isinstance(event, PartialTranscript) and isinstance(last, PartialTranscript) and event.channel == last.channel:
                 self._events.pop()
             self._events.append(event)
         if self._events:
@@ -50,7 +54,7 @@ class Outbox:
         if len(self._events) > self._bound:
             raise Overloaded(f"{len(self._events)} events wait to be taken by the client, expected at most {self._bound}")
 
-    async def get(self) -> Event:
+    async def get(self) -> Event | Taken:
         """The next one."""
         await self._filled.wait()
         event = self._events.popleft()
@@ -63,9 +67,9 @@ class Connection:
     """Runs until the session is closed or the client is gone."""
 
     def __init__(
-        self, websocket: WebSocket, adapter: Adapter, session: Session, engine: Engine, metrics: Metrics, limits: ConnectionLimits
+        self, wire: Wire, adapter: Adapter, session: Session | Channels, engine: Engine, metrics: Metrics, limits: ConnectionLimits
     ) -> None:
-        self._websocket, self._adapter, self._session = websocket, adapter, session
+        self._wire, self._adapter, self._session = wire, adapter, session
         self._engine, self._metrics, self._limits = engine, metrics, limits
         self._outbox = Outbox(limits.max_waiting)
         self._loop = asyncio.get_running_loop()
@@ -73,10 +77,12 @@ class Connection:
         self._tasks: list[asyncio.Task[None]] = []
         self._is_too_slow = False
         self._answered = asyncio.Event()
+        self._intake = Intake(self._do, self._fail, self._room, limits.media)
 
     async def run(self) -> None:
         """Serve the client; gives everything back whatever happens."""
-        self._engine.attach(self._session.id, self._on_answer)
+        for name in self._session.names:
+            self._engine.attach(name, self._on_answer)
         try:
             for command in self._adapter.opening():
                 self._session.receive(command, now=self._loop.time())
@@ -96,34 +102,35 @@ class Connection:
         self._pump()
 
     async def _clean_up(self) -> None:
-        self._engine.detach(self._session.id)
+        for name in self._session.names:
+            self._engine.detach(name)
         if self._timer:
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._intake.close()
 
     # in
 
     async def _read(self) -> None:
         while not self._session.is_closed:
-            while self._session.backlog > self._limits.pause_backlog_s:
-                self._answered.clear()
-                await self._answered.wait()
+            await self._room()
             try:
-                message = await self._receive()
-            except WebSocketDisconnect:
+                message = await self._wire.receive()
+            except Gone:
                 return
-            self._take(message)
+            await self._take(message)
+            if self._adapter.answers_each_message:
+                self._tell([Taken(isinstance(message, bytes))])
 
-    async def _receive(self) -> str | bytes:
-        message = await self._websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code") or 1005)
-        data: bytes | None = message.get("bytes")
-        return str(message.get("text", "")) if data is None else data
+    async def _room(self) -> None:
+        """Until the session may hear more."""
+        while self._session.backlog > self._limits.pause_backlog_s:
+            self._answered.clear()
+            await self._answered.wait()
 
-    def _take(self, message: str | bytes) -> None:
+    async def _take(self, message: str | bytes) -> None:
         try:
             self._check_size(message)
             commands = self._adapter.parse(message)
@@ -131,10 +138,14 @@ class Connection:
             self._tell([ErrorEvent(error)])
             return
         for command in commands:
-            self._do(command)
+            await self._intake.take(command, self._adapter.media, self._adapter.channels)
 
     def _do(self, command: Command) -> None:
         self._session.receive(command, now=self._loop.time())
+        self._pump()
+
+    def _fail(self, error: TranscriptionError) -> None:
+        self._session.abort(error, now=self._loop.time())
         self._pump()
 
     def _check_size(self, message: str | bytes) -> None:
@@ -174,7 +185,7 @@ class Connection:
 
     # out
 
-    def _tell(self, events: list[Event]) -> None:
+    def _tell(self, events: Sequence[Event | Taken]) -> None:
         if self._is_too_slow:
             return
         for event in events:
@@ -197,15 +208,15 @@ class Connection:
             if self._is_too_slow:
                 await self._give_up()
             raise
-        except (WebSocketDisconnect, RuntimeError):
-            return  # the client went while we wrote
+        except Gone:
+            return
 
     async def _send_all(self, limit: asyncio.Timeout) -> None:
         while True:
             event = await self._outbox.get()
             limit.reschedule(self._loop.time() + self._limits.send_timeout_s)
             for message in self._adapter.render(event):
-                await self._websocket.send_text(message)
+                await self._wire.send(message)
             if isinstance(event, Closed):
                 await self._close(*self._adapter.closing(event))
                 return
@@ -217,12 +228,9 @@ class Connection:
 
     async def _close(self, code: int, reason: str) -> None:
         self._metrics.closed.labels(str(code)).inc()
-        try:
-            await asyncio.wait_for(self._websocket.close(code, reason.encode()[:120].decode(errors="ignore")), 5)
-        except (RuntimeError, TimeoutError, WebSocketDisconnect):
-            return
+        await self._wire.close(code, reason)
 
-    def _count(self, event: Event) -> None:
+    def _count(self, event: Event | Taken) -> None:
         match event:
             case PartialTranscript():
                 self._metrics.partials.inc()

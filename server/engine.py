@@ -75,11 +75,11 @@ class Engine:
         self._note(lambda: self._drop(session))
 
     def submit(self, requests: Iterable[StepRequest], abandoned: Iterable[UtteranceId]) -> None:
-        """Queue requests, and let go of utterances that need no final pass."""
-        for request in requests:
-            self._note(lambda request=request: self._queue(request))  # type: ignore[misc]
+        """Let go of the streams of these utterances, then queue requests, which may open them anew."""
         for utterance in abandoned:
             self._note(lambda utterance=utterance: self._close(utterance))  # type: ignore[misc]
+        for request in requests:
+            self._note(lambda request=request: self._queue(request))  # type: ignore[misc]
 
     def _note(self, note: Callable[[], None]) -> None:
         with self._wake:

@@ -12,7 +12,7 @@ import ctypes
 class Trimmer:
     """Gives the holes back to the system, now and then."""
 
-    def __init__(self, every_s: float = 10.0) -> None:
+    def __init__(self, every_s: float = 0.5) -> None:
         self._every_s, self._last = every_s, 0.0
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)
 

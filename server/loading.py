@@ -9,7 +9,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from model.interfaces import Recogniser
 from model.registry import load_recogniser, resolve
-from server.config import Config
+from server.config import BadSetting, Config
+from server.protocols.fields import languages
+from streaming.errors import ProtocolViolation
+from streaming.text.style import TextStyle
 
 
 def prepare(model: str, console: Console) -> Path:
@@ -18,6 +21,19 @@ def prepare(model: str, console: Console) -> Path:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(model, total=None, visible=False)
         return resolve(model, progress=lambda done, total: progress.update(task, completed=done, total=total, visible=True))
+
+
+def spoken(config: Config, recogniser: Recogniser) -> tuple[str, ...]:
+    """Languages of sessions that name none. Raises BadSetting."""
+    try:
+        return languages(config.language, recogniser.languages)
+    except ProtocolViolation as error:
+        raise BadSetting(str(error)) from None
+
+
+def text_style(config: Config) -> TextStyle:
+    """Of sessions that ask for none."""
+    return TextStyle(config.script, config.spacing, config.itn, config.fillers, config.profanity, config.redact)
 
 
 def load(config: Config, console: Console) -> list[Recogniser]:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from server.audiofile import BadFile, blocks
+from server.media import BadMedia, blocks
 
 _CHUNK_S = 0.1
 _RATE = 16_000
@@ -40,7 +40,7 @@ def stream_file(path: Path, url: str, key: str, language: str, speed: float) -> 
     console = Console()
     try:
         heard = asyncio.run(converse(path, url, key=key, language=language, speed=speed, console=console))
-    except (BadFile, OSError, websockets.WebSocketException) as error:
+    except (BadMedia, OSError, websockets.WebSocketException) as error:
         console.print(f"[bold red]error[/] {url}: {error}", highlight=False, soft_wrap=True)
         return 1
     return 0 if heard.messages and heard.messages[-1][1].get("code") == 1000 else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,17 +9,17 @@ from rich.console import Console
 from rich.progress import Progress
 
 from model.interfaces import Hotword, ModelFailure, Recogniser, Samples
-from server.audiofile import BadFile, blocks, duration_s
 from server.config import Config
+from server.formats import FORMS, Finals
 from server.hotwords import HotwordLists
-from server.loading import load
+from server.loading import load, spoken, text_style
+from server.media import BadMedia, blocks, duration_s
+from server.protocols.fields import only
 from streaming.commands import Append, AudioFormat, Configure, Encoding, EndpointingConfig, SessionConfig
-from streaming.events import FinalTranscript
+from streaming.events import ErrorEvent, FinalTranscript
 from streaming.scheduler import Scheduler
 from streaming.session import Session, SessionLimits
 from streaming.timeline import seconds
-
-Finals = list[FinalTranscript]
 
 
 def transcribe_files(config: Config, files: Sequence[Path], form: str, output: Path | None, console: Console) -> int:
@@ -32,7 +31,7 @@ def transcribe_files(config: Config, files: Sequence[Path], form: str, output: P
     for path in files:
         try:
             text = FORMS[form](_with_progress(recogniser, config, path, console), path)
-        except BadFile as error:
+        except BadMedia as error:
             console.print(f"[bold red]error[/] {error}", highlight=False, soft_wrap=True)
             failed += 1
             continue
@@ -63,8 +62,15 @@ def transcribe(
     shared = HotwordLists(Path(config.hotwords) if config.hotwords else None, config.hotword_lists)
     session, finals, position = Session(path.name, SessionLimits(), shared=shared), Finals(), 0
     endpointing = EndpointingConfig(config.silence_ms, config.no_speech_ms, config.max_utterance_ms)
+    codes = spoken(config, recogniser)
     wanted = SessionConfig(
-        AudioFormat(Encoding.F32LE), config.language or None, tuple(hotwords), partials=partials, endpointing=endpointing
+        AudioFormat(Encoding.F32LE),
+        only(codes),
+        tuple(hotwords),
+        partials=partials,
+        endpointing=endpointing,
+        languages=codes,
+        text=text_style(config),
     )
     session.receive(Configure(wanted), now=0.0)
     for block in blocks(path):
@@ -84,13 +90,14 @@ def _settle(session: Session, recogniser: Recogniser) -> Finals:
     """Answer all that the session asks."""
     scheduler = Scheduler()
     while True:
+        for utterance in session.streams_to_close():
+            scheduler.forget(utterance)
+            recogniser.close(utterance)
         for request in session.requests_to_submit(now=0.0):
             scheduler.submit(request, now=0.0)
-        for utterance in session.streams_to_close():
-            recogniser.close(utterance)
         batch = scheduler.schedule(now=0.0)
         if not batch.requests:
-            return [event for event in session.events_to_send() if isinstance(event, FinalTranscript) and event.words]
+            return _finals(session)
         for answer in recogniser.step(batch.requests):
             if isinstance(answer, ModelFailure):
                 raise answer
@@ -98,49 +105,9 @@ def _settle(session: Session, recogniser: Recogniser) -> Finals:
         scheduler.complete(batch, now=0.0)
 
 
-def _text(final: FinalTranscript) -> str:
-    return "".join(word.text for word in final.words).strip()
-
-
-def _txt(finals: Finals, path: Path) -> str:
-    return "".join(f"{_text(final)}\n" for final in finals)
-
-
-def _json(finals: Finals, path: Path) -> str:
-    segments = [
-        {
-            "start": seconds(final.words[0].start),
-            "end": seconds(final.words[-1].end),
-            "text": _text(final),
-            "language": final.language,
-            "words": [
-                {"text": w.text, "start": seconds(w.start), "end": seconds(w.end), "confidence": round(w.confidence, 3)}
-                for w in final.words
-            ],
-        }
-        for final in finals
-    ]
-    return (
-        json.dumps({"file": path.name, "text": " ".join(map(_text, finals)), "segments": segments}, ensure_ascii=False, indent=1)
-        + "\n"
-    )
-
-
-def _srt(finals: Finals, path: Path) -> str:
-    return "".join(f"{n}\n{_span(final, ',')}\n{_text(final)}\n\n" for n, final in enumerate(finals, 1))
-
-
-def _vtt(finals: Finals, path: Path) -> str:
-    return "WEBVTT\n\n" + "".join(f"{_span(final, '.')}\n{_text(final)}\n\n" for final in finals)
-
-
-def _span(final: FinalTranscript, mark: str) -> str:
-    return f"{_clock(seconds(final.words[0].start), mark)} --> {_clock(seconds(final.words[-1].end), mark)}"
-
-
-def _clock(at_s: float, mark: str) -> str:
-    whole, ms = divmod(round(at_s * 1000), 1000)
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{mark}{ms:03}"
-
-
-FORMS: dict[str, Callable[[Finals, Path], str]] = {"txt": _txt, "json": _json, "srt": _srt, "vtt": _vtt}
+def _finals(session: Session) -> Finals:
+    events = session.events_to_send()
+    for event in events:
+        if isinstance(event, ErrorEvent):
+            raise event.error
+    return [event for event in events if isinstance(event, FinalTranscript) and event.words]

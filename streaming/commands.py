@@ -7,6 +7,8 @@ from enum import Enum
 from typing import TypeAlias
 
 from model.interfaces import Hotword
+from streaming.pace import Pace
+from streaming.text.style import TextStyle
 
 
 class Encoding(str, Enum):
@@ -30,12 +32,14 @@ class AudioFormat:
 
 @dataclass(frozen=True, slots=True)
 class EndpointingConfig:
-    """When an utterance ends (the three classic rules), in ms of audio."""
+    """When an utterance begins and when it ends (the three classic rules), in ms of audio."""
 
     silence_ms: int = 500  # silence after speech that ends the utterance
     no_speech_ms: int = 5_000  # silence with nothing said that ends an utterance of noise
     max_utterance_ms: int = 60_000  # an utterance is cut at a quiet point near this length
     word_gap_ms: int | None = None  # announce UtteranceGap after this long without a further word
+    pre_roll_ms: int = 300  # audio before the voice was noticed that belongs to the utterance
+    threshold: float = 0.5  # 0 to 1: how far a voice must stand out from the background
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class SessionConfig:
     partials: bool = True
     endpointing: EndpointingConfig = field(default_factory=EndpointingConfig)
     hotword_lists: tuple[str, ...] = ()  # of the server, by name
+    languages: tuple[str, ...] = ()  # where `language` is None: it is one of these; empty: any
+    text: TextStyle = field(default_factory=TextStyle)
+    prompt: str = ""  # text that the speech may go on from: what it is about, how names are written
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True, slots=True)

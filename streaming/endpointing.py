@@ -14,7 +14,8 @@ BOUNDS_MS = {
     "silence_ms": (100, 10_000),
     "no_speech_ms": (500, 60_000),
     "max_utterance_ms": (5_000, 300_000),
-    "word_gap_ms": (500, 10_000),
+    "word_gap_ms": (500, 30_000),
+    "pre_roll_ms": (0, 2_000),
 }
 
 
@@ -34,6 +35,8 @@ def check_bounds(config: EndpointingConfig) -> None:
         value = getattr(config, field)
         if value is not None and not low <= value <= high:
             raise LimitExceeded(f"{field} is {value}, expected {low} to {high} ms", field=field, code="invalid_value")
+    if not 0 <= config.threshold <= 1:
+        raise LimitExceeded(f"threshold is {config.threshold:g}, expected 0 to 1", field="threshold", code="invalid_value")
 
 
 def rules(config: EndpointingConfig) -> tuple[Rule, ...]:

@@ -22,6 +22,7 @@ class TranscriptionError(Exception):
 
     code = "internal"
     close_code = 1011
+    about: str | None = None  # the peer's own name of the message at fault, if it has one
 
     def __init__(self, message: str, *, field: str | None = None, code: str | None = None) -> None:
         super().__init__(message)

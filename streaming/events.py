@@ -1,4 +1,7 @@
-"""What a session tells its peer, before a wire format is put on. Positions are samples at 16 kHz (see timeline.py)."""
+"""What a session tells its peer, before a wire format is put on. Positions are samples at 16 kHz (see timeline.py).
+
+`channel` counts from 0 where channels are kept apart (see channels.py).
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ class SpeechStarted:
 
     utterance: int
     at: SampleIndex
+    channel: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class PartialTranscript:
     start: SampleIndex
     end: SampleIndex  # audio heard so far
     language: str | None = None
+    channel: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class FinalTranscript:
     language: str | None = None
     language_confidence: float = 0.0
     reason: str = "endpoint"  # endpoint | too_long | no_speech | finalize | close | error
+    languages: tuple[str, ...] = ()  # all that were spoken; `language` is the one with most words
+    channel: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class SpeechEnded:
 
     utterance: int
     at: SampleIndex
+    channel: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,7 @@ class UtteranceGap:
     """No further word for EndpointingConfig.word_gap_ms after `last_word_end`."""
 
     last_word_end: SampleIndex
+    channel: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,7 @@ class Flushed:
 
     marker: str | None
     at: SampleIndex
+    channel: int = 0
 
 
 @dataclass(frozen=True, slots=True)

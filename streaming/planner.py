@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.interfaces import DecodeContext, Hypothesis, Roll, SampleIndex, Samples, StepRequest, UtteranceId, Word
 from streaming.context import Context
+from streaming.pace import Pace
 from streaming.segmenter import Began, Went
 from streaming.timeline import samples
+
+_FULL_SCALE = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,12 @@ class PlannerConfig:
     most_ms: int = 26_000  # in the window; more audio waits
     kept_ms: int = 2_000  # at least this much stays when the window rolls
     fallback_ms: int = 8_000  # stays when there is no word boundary to cut at
+    least_restart_ms: int = 200  # a restart so near to the start of the window would tell nothing new
+
+    def at(self, pace: Pace) -> PlannerConfig:
+        """With partials as often as the pace has them."""
+        interval_ms, first_ms = (round(pace.interval * ms) for ms in (self.partial_interval_ms, self.first_partial_ms))
+        return replace(self, partial_interval_ms=interval_ms, first_partial_ms=first_ms)
 
 
 class Planner:
@@ -48,6 +58,11 @@ class Planner:
         self.covered: SampleIndex = began.start  # audio that a hypothesis has answered for
         self.is_ended = False
         self.is_asked_final = False
+        self.has_left_stream = False  # the recogniser must let go of the one that it holds
+        self.is_doubted = False  # the next request is to be of the whole window
+        self._kept: list[NDArray[np.int16]] = []  # what was sent of the present window
+        self._kept_from: SampleIndex = began.start
+        self._until: SampleIndex | None = None  # no more is asked for than up to here
 
     def bias(self, context: DecodeContext) -> None:
         """With the next request."""
@@ -55,7 +70,7 @@ class Planner:
 
     def precede(self, context: Context) -> None:
         """Before the first request: the window starts with this audio, which is known already."""
-        self._window_start = self._sent = context.start
+        self._window_start = self._sent = self._kept_from = context.start
         self._pending.insert(0, context.samples)
         self._pending_size += len(context.samples)
 
@@ -121,11 +136,33 @@ class Planner:
         count, keep_from = self._cut(words)
         self._roll = Roll(keep_from, words[:count])
         self._window_start = keep_from
+        kept = np.concatenate(self._kept)[keep_from - self._kept_from :]
+        self._kept, self._kept_from = [kept], keep_from
         return words[:count]
+
+    def restart(self, at: SampleIndex, until: SampleIndex | None = None) -> None:
+        """Hear the audio from `at` on anew, in a new stream, as if nothing came before it; if given, only up to `until`."""
+        audio = np.concatenate(self._kept)[at - self._kept_from :].astype(np.float32) / np.float32(_FULL_SCALE)
+        self._pending, self._pending_size = [audio, *self._pending], self._pending_size + len(audio)
+        self._window_start = self._sent = self._kept_from = self.covered = at
+        self._asked_whole_to, self._kept, self._until = -1, [], until
+        self.has_left_stream = self.has_left_stream or not self.is_asked_final
+        self.is_asked_final = False
+
+    def take_left_stream(self) -> bool:
+        """The recogniser must let go of the stream that it holds, before the next request; said once."""
+        left, self.has_left_stream = self.has_left_stream, False
+        return left
+
+    def can_restart(self, at: SampleIndex, *, is_part: bool) -> bool:
+        """The recogniser would hear something else than before."""
+        return self._until is None and (is_part or at - self._window_start >= samples(self._config.least_restart_ms))
 
     @property
     def _speech_end(self) -> SampleIndex:
         """The last voiced frame and what may still ring after it."""
+        if self._until is not None:
+            return self._until
         return min(self.end, self.voiced_end + samples(self._config.speculate_after_ms))
 
     def _speculate(self, now: float, stable: tuple[Word, ...]) -> StepRequest | None:
@@ -141,7 +178,7 @@ class Planner:
         due = self.end - max(self._sent, self.start) >= samples(c.first_partial_ms if first else self._interval_ms)
         if not due or not (self._partials or is_long):
             return None
-        return self._request(now, stable, self.end, whole=is_long)
+        return self._request(now, stable, self.end, whole=is_long or self.is_doubted)
 
     def _request(
         self, now: float, stable: tuple[Word, ...], end: SampleIndex, *, whole: bool, final: bool = False
@@ -164,7 +201,7 @@ class Planner:
         self._revision, self._in_flight, self._roll = self._revision + 1, True, None
         self.is_asked_final = final
         if whole:
-            self._asked_whole_to = self._sent
+            self._asked_whole_to, self.is_doubted = self._sent, False
         return request
 
     def _take(self, count: int) -> Samples:
@@ -172,6 +209,7 @@ class Planner:
         self._pending = [audio[count:]]
         self._pending_size -= count
         self._sent += count
+        self._kept.append((audio[:count] * _FULL_SCALE).round().clip(-_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16))
         return audio[:count]
 
     def _cut(self, words: tuple[Word, ...]) -> tuple[int, SampleIndex]:

@@ -14,8 +14,7 @@ from streaming.commands import EndpointingConfig
 from streaming.endpointing import endpoint, rules
 from streaming.vad import SpeechDetector
 
-PRE_ROLL_MS = 300
-_PRE_ROLL_FRAMES = PRE_ROLL_MS // FRAME_MS
+_LEAST_PRE_ROLL_MS = 120  # what a detector may need to notice a voice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +50,9 @@ class Segmenter:
     """Every frame is in exactly one utterance or in silence."""
 
     def __init__(self, config: EndpointingConfig, detector: SpeechDetector) -> None:
-        self.configure(config)
         self._detector = detector
-        self._waiting: deque[AudioFrame] = deque(maxlen=_PRE_ROLL_FRAMES)
+        self._waiting: deque[AudioFrame] = deque()
+        self.configure(config)
         self._open = False
         self.position: SampleIndex = 0  # end of the latest frame
         self._start: SampleIndex = 0
@@ -63,6 +62,8 @@ class Segmenter:
     def configure(self, config: EndpointingConfig) -> None:
         """These rules from now on."""
         self._rules = rules(config)
+        self._detector.threshold = config.threshold
+        self._waiting = deque(self._waiting, max(_LEAST_PRE_ROLL_MS, config.pre_roll_ms) // FRAME_MS)
 
     def process(self, frame: AudioFrame) -> list[Segment]:
         """What this frame brings about."""

@@ -61,7 +61,7 @@ class Session:
         self, session_id: str, limits: SessionLimits, detector: SpeechDetector | None = None, shared: SharedLists = no_lists
     ) -> None:
         """`shared` gives the server's lists of hotwords, as they are now."""
-        self.id = session_id
+        self.id, self.names = session_id, (session_id,)
         self._vocabulary = Vocabulary(shared)
         self._limits = limits
         self._detector = detector
@@ -166,9 +166,9 @@ class Session:
         return [] if request is None else [request]
 
     def streams_to_close(self) -> list[UtteranceId]:
-        """Utterances that got their final without a final request; the recogniser must let go of them."""
+        """Of utterances that got their final without a final request or are heard anew; before what else is submitted."""
         abandoned, self._abandoned = self._abandoned, []
-        return abandoned
+        return abandoned + [utterance.id for utterance in self._open_utterances() if utterance.planner.take_left_stream()]
 
     def next_deadline(self) -> float | None:
         """When tick() has something to do, unless a command comes first."""
@@ -212,7 +212,7 @@ class Session:
     def _configure(self, config: SessionConfig) -> None:
         following = after(self._state, Operation.CONFIGURE)
         check_bounds(config.endpointing)
-        config = replace(config, hotwords=self._vocabulary.checked(config.hotwords, config.hotword_lists))
+        config = replace(config, hotwords=self._vocabulary.checked(config.hotwords, config.hotword_lists, config.text))
         if self._has_audio and config.audio != self._config.audio:
             raise ProtocolViolation("the audio format cannot change once audio has come", field="audio")
         if not self._has_audio:
@@ -231,7 +231,7 @@ class Session:
     def _favour(self) -> None:
         self._vocabulary.take(self._config)
         for utterance in self._open_utterances():
-            utterance.bias(*self._vocabulary.in_force(self._config.language))
+            utterance.bias(*self._vocabulary.in_force())
 
     def _start(self, config: SessionConfig) -> None:
         self._decoder = PcmDecoder(config.audio)
@@ -290,12 +290,12 @@ class Session:
                     self._current = None
 
     def _begin(self, began: Began) -> None:
-        context, speller = self._vocabulary.in_force(self._config.language)
+        context, writer = self._vocabulary.opening()
         heard = self._past.audio_before(began.start)
         name = UtteranceId(self.id, self._utterances)
         self._utterances += 1
-        partials = self._config.partials
-        self._current = Utterance(name, began, heard, self._limits.planner, context, partials=partials, speller=speller)
+        c, planner = self._config, self._limits.planner
+        self._current = Utterance(name, began, heard, planner, context, partials=c.partials, writer=writer, pace=c.pace)
         self._queue.append(self._current)
 
     def _mark_gap(self, position: SampleIndex) -> None:

@@ -60,7 +60,8 @@ class Spelling:
     def _add(self, said: str, text: str, *, is_saying: bool) -> None:
         key, seams = _key_and_seams(said)
         if key and (is_saying or key not in _FUNCTION_WORDS):
-            self.forms.setdefault(key, _Form(text, seams))
+            known = self.forms.get(key, _Form(text, frozenset()))
+            self.forms[key] = _Form(known.text, known.seams | seams)
 
     def has_prefix(self, key: str) -> bool:
         """A form begins with these letters."""
@@ -84,11 +85,13 @@ def spelling_of(hotwords: Sequence[Hotword]) -> Spelling:
 class Speller:
     """Several lists; the first one wins."""
 
+    withholds = False
+
     def __init__(self, spellings: Sequence[Spelling]) -> None:
         self._spellings = spellings
 
-    def write(self, words: Sequence[Word], *, is_end: bool) -> list[Written]:
-        """All words, in order, the longest hotwords first."""
+    def write(self, words: Sequence[Word], before: str = "", *, is_end: bool) -> list[Written]:
+        """All words, in order, the longest hotwords first; the word before them does not matter."""
         if not self._spellings:
             return [Written((word,), 1, False) for word in words]
         found, at = list[Written](), 0

@@ -1,18 +1,17 @@
 """Successive hypotheses → a stable prefix that only grows, and an unstable rest.
 
-LocalAgreement (Macháček et al. 2023), and the words must lie some way before the end of the audio: what comes last may
-still be completed by what is said next.
+LocalAgreement (Macháček et al. 2023) of two hypotheses or more, and the words must lie some way before the end of the
+audio: what comes last may still be completed by what is said next. How much of each is a matter of pace.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from model.interfaces import Hypothesis, SampleIndex, Word
+from streaming.pace import Pace
 from streaming.timeline import samples
-
-STABLE_MARGIN_MS = 800
-LEAST_CONFIDENCE = 0.7  # of a stable word: a final should be free to correct a doubtful one
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +30,24 @@ class Transcript:
 class Stabiliser:
     """One utterance's words, across rolls of its window."""
 
-    def __init__(self, given: tuple[Word, ...] = (), margin_ms: int = STABLE_MARGIN_MS) -> None:
+    def __init__(self, given: tuple[Word, ...] = (), pace: Pace = Pace()) -> None:
         """`given` are words of earlier utterances at the start of the window; they are stable and not told again."""
-        self._margin = samples(margin_ms)
+        self._margin, self._least_confidence = samples(pace.margin_ms), pace.least_confidence
         self._given = len(given)
         self._rolled: tuple[Word, ...] = ()
         self._stable = given
         self._words = given  # of the present window, in the latest hypothesis
-        self._previous = given  # in the latest one that no guard has cut
+        self._previous = deque([given] * (pace.agreement - 1), pace.agreement - 1)  # in the latest ones that no guard has cut
 
     @property
     def window(self) -> tuple[Word, ...]:
         """Stable words of the present window."""
         return self._stable
+
+    @property
+    def rolled_end(self) -> SampleIndex:
+        """Where the words before the present window end."""
+        return self._rolled[-1].end if self._rolled else 0
 
     @property
     def in_window(self) -> tuple[Word, ...]:
@@ -60,14 +64,22 @@ class Stabiliser:
         self._words = words = self._defended(hypothesis.words)
         if not hypothesis.is_cut:
             self._stable = words[: self._agreed(words, hypothesis.audio_end)]
-            self._previous = words
+            self._previous.append(words)
         return self.latest
 
     def roll(self, committed: tuple[Word, ...]) -> Transcript:
         """The window moves past `committed`, the first words of it: they are stable for good."""
         count = len(committed)
         self._rolled += committed
-        self._stable, self._words, self._previous = self._stable[count:], self._words[count:], self._previous[count:]
+        self._stable, self._words = self._stable[count:], self._words[count:]
+        self._previous.extend([words[count:] for words in self._previous])
+        return self.latest
+
+    def keep(self, words: tuple[Word, ...]) -> Transcript:
+        """The window starts anew behind `words`, the first of it: they are stable for good, the others are dropped."""
+        self._rolled += words
+        self._stable = self._words = ()
+        self._previous.extend([()] * len(self._previous))
         return self.latest
 
     def drop_unstable(self) -> None:
@@ -83,11 +95,11 @@ class Stabiliser:
         return self._stable + tuple(word for word in words if word.start >= after)
 
     def _agreed(self, words: tuple[Word, ...], audio_end: SampleIndex) -> int:
-        """How many words both hypotheses have, each followed by another one and far enough from the end."""
+        """How many words all these hypotheses have, each followed by another one and far enough from the end."""
         count = len(self._stable)
-        both = zip(words[count:-1], self._previous[count:-1], strict=False)
-        for word, before in both:
-            if word.text != before.text or word.confidence < LEAST_CONFIDENCE or word.end > audio_end - self._margin:
+        for word, *before in zip(words[count:-1], *(each[count:-1] for each in self._previous), strict=False):
+            is_agreed = all(each.text == word.text for each in before)
+            if not is_agreed or word.confidence < self._least_confidence or word.end > audio_end - self._margin:
                 break
             count += 1
         return count

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from model.interfaces import DecodeContext, Hypothesis, SampleIndex, StepRequest, UtteranceId, Word
 from streaming.audio.framer import FRAME_SAMPLES
 from streaming.context import Context
+from streaming.coverage import Coverage, Gap
 from streaming.events import Event, FinalTranscript, PartialTranscript, SpeechEnded, SpeechStarted
+from streaming.pace import Pace
 from streaming.planner import Planner, PlannerConfig
 from streaming.segmenter import Began, Went
-from streaming.spelling import NO_HOTWORDS, Speller
+from streaming.spelling import Speller
 from streaming.stabiliser import Stabiliser, Transcript
 from streaming.writing import Writer
+
+_LEAST_GAP_MS = 1_000  # of voice without words, while the utterance goes on
+_LEAST_AT_END_MS = 600  # of it after the last word, when the utterance has ended
+_LEAST_ALONE_MS = 200  # of it then, if there is no word at all but those of the context
+_LEAST_LANGUAGE_CONFIDENCE = 0.5  # noise heard alone is given words, but in no language in particular
 
 
 class Utterance:
@@ -25,17 +34,22 @@ class Utterance:
         context: DecodeContext,
         *,
         partials: bool,
-        speller: Speller = NO_HOTWORDS,
+        writer: Writer | None = None,
+        pace: Pace = Pace(),
     ) -> None:
         self.id = utterance
         self.position = began.start + len(began.samples) - FRAME_SAMPLES  # of the audio clock before it was noticed
         self.heard = heard  # the audio before it
         self.is_begun = False
-        self.planner = Planner(utterance, began, config, context, partials=partials)
+        self.planner = Planner(utterance, began, config.at(pace), context, partials=partials)
         self.events: list[Event] = [SpeechStarted(utterance.number, began.start)]
         self.final: FinalTranscript | None = None
-        self._stabiliser = Stabiliser()
-        self._writer = Writer(speller)
+        self._coverage = Coverage(began)
+        self._pace = pace
+        self._stabiliser = Stabiliser(pace=pace)
+        self._after: tuple[Word, ...] = ()  # words behind those that are being heard
+        self._spoken: list[tuple[str | None, float, int]] = []  # languages, their confidence, numbers of words
+        self._writer = writer or Writer()
         self._partials = partials
         self._language: str | None = context.language
         self._language_confidence = 1.0 if context.language else 0.0
@@ -48,16 +62,17 @@ class Utterance:
         """The utterances before it are done: what they said is its context."""
         self.is_begun = True
         self.planner.precede(context)
-        self._stabiliser = Stabiliser(context.words)
+        self._stabiliser = Stabiliser(context.words, self._pace)
 
     def bias(self, context: DecodeContext, speller: Speller) -> None:
         """Other hotwords, for what is not stable yet."""
         self.planner.bias(context)
-        self._writer.speller = speller
+        self._writer.spell(speller)
 
     def hear(self, went: Went) -> None:
         """One more frame."""
         self.planner.hear(went)
+        self._coverage.hear(went)
         self._is_ready = self._is_ready and self.planner.is_covered(True)
 
     def finish(self, at: SampleIndex, reason: str) -> None:
@@ -75,15 +90,66 @@ class Utterance:
         """A hypothesis came; late ones change nothing."""
         if self.final or not self.planner.answered(hypothesis):
             return
+        if self._language_has_changed(hypothesis):
+            self._restart(self._stabiliser.in_window)
+            return
         self._language, self._language_confidence = hypothesis.language, hypothesis.language_confidence
-        transcript = self._stabiliser.update(hypothesis)
+        is_noise = bool(self._spoken) and self._language_confidence < _LEAST_LANGUAGE_CONFIDENCE
+        transcript = self._stabiliser.update(replace(hypothesis, words=()) if is_noise else hypothesis)
         self._is_ready = hypothesis.is_final or self.planner.is_covered(hypothesis.whole_window)
-        if hypothesis.whole_window and not hypothesis.is_final:
-            committed = self.planner.roll(self._stabiliser.in_window)
-            transcript = self._stabiliser.roll(committed) if committed else transcript
+        if not hypothesis.is_final:
+            transcript = self._move_on(hypothesis) or transcript
         self._tell(self._writer.write(transcript), hypothesis)
         if self.planner.is_ended:
             self._finish_if_ready()
+
+    def _move_on(self, hypothesis: Hypothesis) -> Transcript | None:
+        """The window may begin later from now on: behind words after which the model is deaf, or because it is long."""
+        words = self._stabiliser.in_window
+        gap = self._gap(words, hypothesis.audio_end)
+        if gap and gap.index == len(words) and not hypothesis.whole_window:
+            self.planner.is_doubted = True
+        elif gap and gap.index == len(words):
+            return self._restart(words)
+        elif hypothesis.whole_window and (committed := self.planner.roll(words)):
+            return self._stabiliser.roll(committed)
+        return None
+
+    def _language_has_changed(self, hypothesis: Hypothesis) -> bool:
+        """In the middle: what was heard in the one language is missing from what is heard in the other."""
+        words = self._stabiliser.in_window
+        was_sure = self._language_confidence >= _LEAST_LANGUAGE_CONFIDENCE
+        if hypothesis.language == self._language or not (words and was_sure) or self._stabiliser.window:
+            return False
+        gap = self._gap(hypothesis.words, hypothesis.audio_end)
+        can_restart = self.planner.can_restart(self._told_end(words), is_part=False)
+        return can_restart and gap is not None and gap.start < words[-1].end
+
+    def _gap(self, words: tuple[Word, ...], end: SampleIndex, least_after_ms: int = _LEAST_GAP_MS) -> Gap | None:
+        """Speech without words that can be heard anew."""
+        gap = self._coverage.gap(words, self._told_end(()), end, _LEAST_GAP_MS, least_after_ms)
+        if gap is None:
+            return None
+        at, is_part = self._told_end(words[: gap.index]), gap.index < len(words)
+        return gap if self.planner.can_restart(at, is_part=is_part) else None
+
+    def _told_end(self, words: tuple[Word, ...]) -> SampleIndex:
+        """Where the last one of these ends, or what came before them."""
+        before = self._stabiliser.rolled_end
+        return max(self.planner.start, before, words[-1].end if words else 0)
+
+    def _restart(self, words: tuple[Word, ...], until: SampleIndex | None = None) -> Transcript:
+        """These words of the window are kept; what comes after them is heard anew."""
+        at = self._told_end(words)
+        self._note_language()
+        transcript = self._stabiliser.keep(words)
+        self.planner.restart(at, until)
+        self._is_ready = False
+        return transcript
+
+    def _note_language(self) -> None:
+        count = sum(word.end > self.planner.start for word in self._stabiliser.in_window)
+        self._spoken.append((self._language, self._language_confidence, count))
 
     def fail(self, at: SampleIndex) -> None:
         """The recogniser cannot go on with it: the stable words are all there will be."""
@@ -117,23 +183,47 @@ class Utterance:
         self._has_told = True
 
     def _finish_if_ready(self) -> None:
-        if self._is_ready:
+        if self._is_ready and not self._must_hear_again():
             self._finish()
 
+    def _must_hear_again(self) -> bool:
+        """What has no words, once, before it is too late."""
+        words = self._stabiliser.in_window
+        has_own = bool(words) and words[-1].end > self.planner.start
+        gap = self._gap(words, self.planner.voiced_end, _LEAST_AT_END_MS if has_own else _LEAST_ALONE_MS)
+        if gap is None or gap.index < len(self._stabiliser.window):
+            return False
+        self._after = words[gap.index :]
+        self._restart(words[: gap.index], gap.end if self._after else None)
+        return True
+
     def _finish(self) -> None:
-        words = _within(self._writer.write_all(self._stabiliser.latest.words), self.planner.start, self._end)
+        said = self._stabiliser.latest.words
+        after = tuple(replace(word, start=max(word.start, self._told_end(said))) for word in self._after)
+        words = _within(self._writer.write_all(_joined(said, after)), self.planner.start, self._end)
         if self.events and isinstance(self.events[-1], PartialTranscript):
             self.events.pop()
+        self._note_language()
+        language, confidence, _ = max(self._spoken, key=lambda spoken: spoken[2])
+        languages = tuple(dict.fromkeys(spoken[0] for spoken in self._spoken if spoken[0] and (spoken[2] or not words)))
         self.final = FinalTranscript(
             self.id.number,
             words,
             self.planner.start,
             self._end,
-            self._language,
-            self._language_confidence,
+            language,
+            confidence,
             self._reason,
+            languages,
         )
         self.events += [self.final, SpeechEnded(self.id.number, min(self.planner.voiced_end, self._end))]
+
+
+def _joined(before: tuple[Word, ...], after: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Heard apart: a Latin word that stood behind Chinese brings no space of its own."""
+    if before and after and after[0].text[:1].isalnum() and (before[-1].text[-1:] + after[0].text[:1]).isascii():
+        after = (replace(after[0], text=" " + after[0].text), *after[1:])
+    return before + after
 
 
 def _within(words: tuple[Word, ...], start: SampleIndex, end: SampleIndex) -> tuple[Word, ...]:

@@ -46,6 +46,8 @@ class SpeechDecision:
 class SpeechDetector(Protocol):
     """Says of each 20 ms frame whether it holds speech."""
 
+    threshold: float  # 0 to 1, 0.5 the ordinary one: how far speech must stand out; may change at any time
+
     def process(self, frame: AudioFrame) -> SpeechDecision:
         """Frames must come in order."""
 
@@ -55,6 +57,7 @@ class WebRtcDetector:
 
     def __init__(self, config: VadConfig = VadConfig()) -> None:
         self._config = config
+        self.threshold = 0.5
         self._vad = webrtcvad.Vad(config.aggressiveness)
         self._floor = _Floor(config.floor_rise_db_per_s)
         self._peak = _Peak(config.peak_fall_db_per_s)
@@ -62,13 +65,13 @@ class WebRtcDetector:
 
     def process(self, frame: AudioFrame) -> SpeechDecision:
         """A decision for float32[320]."""
-        c, level = self._config, decibels(frame.samples)
+        c, level, scale = self._config, decibels(frame.samples), 2 * self.threshold
         above = level - self._floor.follow(level)
         gain_db = min(max(c.target_db - self._peak.follow(level), 0.0), c.most_gain_db)
-        likely = level > c.least_db and above > c.speech_margin_db
+        likely = level > c.least_db and above > scale * c.speech_margin_db
         classified = self._vad.is_speech(_s16(frame.samples * 10 ** (gain_db / 20)), SAMPLE_RATE)
-        voiced = likely and (classified or above > c.certain_margin_db)
-        self._recent.append(voiced and above > c.onset_margin_db)
+        voiced = likely and (classified or above > scale * c.certain_margin_db)
+        self._recent.append(voiced and above > scale * c.onset_margin_db)
         return SpeechDecision(frame.start, voiced, sum(self._recent) >= c.onset_voiced)
 
 

@@ -146,12 +146,12 @@ class Simulation:
 
     def _pump(self, client: Client) -> None:
         session = client.session
-        for request in session.requests_to_submit(now=self.now):
-            self.requests.append(request)
-            self.scheduler.submit(request, now=self.now)
         for utterance in session.streams_to_close():
             self.scheduler.forget(utterance)
             self.recogniser.close(utterance)
+        for request in session.requests_to_submit(now=self.now):
+            self.requests.append(request)
+            self.scheduler.submit(request, now=self.now)
         client.events += session.events_to_send()
 
     def _start_step(self) -> None:

@@ -161,10 +161,9 @@ class Phrases:
         right = {i for each in found if _is_right(each, words) for i in range(each.start, each.stop)}
         scored = list[tuple[float, Change]]()
         for likely in found:
-            change = self._change(likely, words, memory)
-            if change and not right & set(range(change.start, change.stop)):
+            for change in self._each_change(likely, words, memory):
                 score = likely.alike - self.options.nat * self._loss(change.tokens[0], row, firsts[likely.start])
-                if score >= self.options.least:
+                if score >= self.options.least and not right & set(range(change.start, change.stop)):
                     scored.append((-score, change))
         drafts = list[Draft]()
         while scored and len(drafts) < self.options.layers:
@@ -173,16 +172,17 @@ class Phrases:
             scored = [(score, change) for score, change in scored if change not in chosen]
         return drafts
 
-    def _change(self, likely: Likely, words: Sequence[str], memory: Memory) -> Change | None:
+    def _each_change(self, likely: Likely, words: Sequence[str], memory: Memory) -> Iterator[Change]:
+        """With the space that is there, or with one: among Chinese, Latin words often have one."""
         first, last = _edges(words[likely.start]), _edges(words[likely.stop - 1])
         run = "".join(words[likely.start : likely.stop])
         key = (run, likely.said)
         if key in memory.tried or not (first and last):
-            return None
-        tokens = self._encode(first[1] + likely.said + last[3])
+            return
         low, high = self.options.loss
-        share = min(1.0, max(0.0, (likely.alike - 70.0) / 20.0))
-        return Change(likely.start, likely.stop, tokens, likely.weight * (low + share * (high - low)), key)
+        loss = likely.weight * (low + min(1.0, max(0.0, (likely.alike - 70.0) / 20.0)) * (high - low))
+        for space in dict.fromkeys((first[1], " ")):
+            yield Change(likely.start, likely.stop, self._encode(space + likely.said + last[3]), loss, key)
 
     def _loss(self, token: int, row: Row, position: int) -> float:
         """By how much a token is less likely than the likeliest one; infinite if it is not near."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from model.interfaces import Hotword
 
+LETTERS = 6  # of a phrase that says enough by itself; a shorter one must be nearer to be taken
+
 Encode = Callable[[str], Sequence[int]]
 
 
@@ -28,20 +30,20 @@ class Trie:
     weight: float  # the greatest
 
     @classmethod
-    def of(cls, hotwords: Iterable[Hotword], encode: Encode) -> Trie:
-        """Weights of 0 leave a phrase out."""
+    def of(cls, hotwords: Iterable[Hotword], encode: Encode, letters: int = LETTERS) -> Trie:
+        """Weights of 0 leave a phrase out; one of fewer letters weighs less in proportion."""
         spaced, bare, favoured = Node(), Node(), [word for word in hotwords if word.weight > 0]
         for word in favoured:
+            weight = word.weight * min(1.0, len(word.text) / letters)
             for form in forms(word):
-                _add(spaced, encode(" " + form), word.weight)
-                _add(bare, encode(form), word.weight)
+                _add(spaced, encode(" " + form), weight)
+                _add(bare, encode(form), weight)
         return cls(spaced, bare, max((word.weight for word in favoured), default=0.0))
 
 
 def forms(word: Hotword) -> Iterator[str]:
-    """What may be written down for it: as given, in small letters, with a capital; and what it sounds like."""
-    found = dict.fromkeys(each for text in (word.text, *word.sounds_like) for each in (text, text.lower(), _capitalised(text)))
-    yield from found
+    """What is favoured: as given, in small letters, with a capital. What it sounds like is found in the text, not put there."""
+    yield from dict.fromkeys((word.text, word.text.lower(), _capitalised(word.text)))
 
 
 def _capitalised(text: str) -> str:

@@ -82,6 +82,12 @@ class Favour:
         self._walks.append(self._after(walks, before, position, near[0], (token, log_probability)))
         return token, log_probability
 
+    def follow(self, before: Sequence[int], position: int, token: int) -> None:
+        """A token that was chosen elsewhere; arguments as for choose()."""
+        del self._walks[position + 1 :]
+        chosen = (token, 0.0)
+        self._walks.append(self._after(self._walks[position], before, position, chosen, chosen))
+
     def _continuing(self, walks: Sequence[Walk], near: Near, likeliest: float) -> Iterator[tuple[int, float]]:
         for walk in walks:
             conceded = 0.0 if walk.node.is_end else walk.conceded

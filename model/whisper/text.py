@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 import torch
@@ -93,7 +94,7 @@ class WhisperText:
 
     def _revise(self, choose: Chooser, rows: list[Row], batch: Sequence[StepRequest], streams: Sequence[Written]) -> None:
         """Once more, where hotwords may have been misheard."""
-        asked = [i for i, request in enumerate(batch) if request.context.hotwords and not self._is_unspaced(streams[i])]
+        asked = [i for i, request in enumerate(batch) if request.context.hotwords]
         work = [
             (rows[i], self._changeable(batch[i], streams[i], rows[i]), batch[i].context.hotwords, streams[i].phrases) for i in asked
         ]
@@ -110,7 +111,7 @@ class WhisperText:
 
     @staticmethod
     def _is_unspaced(stream: Written) -> bool:
-        """There misheard words sound like nothing, and phrases are tried everywhere, though not in each partial."""
+        """There what is misheard is often left out, and phrases are tried everywhere, though not in each partial."""
         return (stream.language or "en") in UNSPACED
 
     def _favour(self, request: StepRequest, stream: Written, ends: frozenset[int]) -> Favour | None:
@@ -144,7 +145,7 @@ class WhisperText:
         is_settled = bool(request.stable) and stream.language is not None
         if stream.is_language_given or is_settled or row.start_logits is None:
             return False
-        codes, ids = zip(*self._tokenizer.language_ids.items(), strict=True)
+        codes, ids = zip(*self._possible(request).items(), strict=True)
         best = codes[int(row.start_logits[list(ids)].argmax())]
         changed: bool = best != (stream.language or "en")
         stream.language = best
@@ -165,7 +166,7 @@ class WhisperText:
             request.is_final,
             whole,
             stream.language,
-            self._language_confidence(stream, row),
+            self._language_confidence(request, stream, row),
             row.is_cut,
         )
 
@@ -175,13 +176,19 @@ class WhisperText:
         if not (row.tokens and stream.is_audible):
             return True
         silent = float(row.start_logits.softmax(0)[self._tokenizer.no_speech])
-        mean = (sum(row.log_probabilities) + row.end_log_probability) / (len(row.tokens) + 1)
+        said = _undoubted(row)
+        mean = (sum(said) + row.end_log_probability) / (len(said) + 1)
         return silent > self.options.silent_probability and silent - mean / 2 > self.options.silent_doubt
 
-    def _language_confidence(self, stream: Written, row: Row) -> float:
-        if stream.is_language_given or row.start_logits is None or stream.language is None:
+    def _possible(self, request: StepRequest) -> dict[str, int]:
+        """Languages that it may be, and their tokens."""
+        every, allowed = self._tokenizer.language_ids, request.context.languages
+        return {code: every[code] for code in allowed if code in every} or every
+
+    def _language_confidence(self, request: StepRequest, stream: Written, row: Row) -> float:
+        ids = self._possible(request)
+        if stream.is_language_given or row.start_logits is None or stream.language not in ids:
             return 1.0
-        ids = self._tokenizer.language_ids
         among = row.start_logits[list(ids.values())].softmax(0)
         return float(among[list(ids).index(stream.language)])
 
@@ -218,3 +225,9 @@ def quick_starts(attended: Sequence[int], heard: int) -> list[int]:
         starts.append(last)
         last = min(heard, max(last, frame + 1))
     return [*starts, last]
+
+
+def _undoubted(row: Row) -> list[float]:
+    """Log-probabilities of its tokens, or of the likelier ones instead of which hotwords are there: no doubt about the speech."""
+    likeliest = [others[0][1] if others else -inf for others in row.near] + [-inf] * len(row.log_probabilities)
+    return [max(pair) for pair in zip(row.log_probabilities, likeliest, strict=False)]

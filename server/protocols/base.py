@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from server.protocols.fields import languages, only
 from streaming.commands import AudioFormat, Command, EndpointingConfig, SessionConfig
 from streaming.events import Closed, Event
+from streaming.text.style import TextStyle
 
 
 @dataclass(frozen=True, slots=True)
 class ServerDefaults:
     """What a session gets that asks for nothing else, and what a client may ask for."""
 
-    language: str | None = None
+    language: str | None = None  # or several with commas between them
     languages: tuple[str, ...] = ()  # codes that the model knows; empty: any
     endpointing: EndpointingConfig = EndpointingConfig()
     models: tuple[str, ...] = ()  # names under which the one loaded model is known
+    text: TextStyle = TextStyle()
 
     def session(self) -> SessionConfig:
         """The configuration of a session that asks for nothing."""
-        return SessionConfig(AudioFormat(), self.language, endpointing=self.endpointing)
+        codes = languages(self.language, self.languages)
+        return SessionConfig(AudioFormat(), only(codes), endpointing=self.endpointing, languages=codes, text=self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message of the client has been dealt with; told to adapters that answer each one."""
+
+    is_binary: bool
 
 
 class Adapter(Protocol):
     """One connection's wire format."""
 
     name: str
+    media: str | None  # the form of compressed sound (see server/media_stream.py); None: samples as they are
+    channels: int  # that are kept apart
+
+    @property
+    def answers_each_message(self) -> bool:
+        """Whether render() is told of a message that was taken; may change from one to the next."""
 
     def opening(self) -> list[Command]:
         """Commands that the handshake itself amounts to."""
@@ -34,7 +52,7 @@ class Adapter(Protocol):
     def parse(self, message: str | bytes) -> list[Command]:
         """Commands in a message. Raises TranscriptionError for one that cannot be understood."""
 
-    def render(self, event: Event) -> list[str]:
+    def render(self, event: Event | Taken) -> Sequence[str | bytes]:
         """Messages that tell of an event; none if this wire format has no words for it."""
 
     def closing(self, event: Closed) -> tuple[int, str]:

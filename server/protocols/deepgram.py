@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model.interfaces import Hotword, SampleIndex, Word
-from server.protocols.base import ServerDefaults
-from server.protocols.fields import check_endpointing, hotwords, invalid, json_object, language
+from server.protocols.base import ServerDefaults, Taken
+from server.protocols.fields import check_endpointing, hotwords, invalid, json_object, languages, only
 from streaming.audio.pcm import check_format
 from streaming.biasing import HEAVIEST, normalised
 from streaming.commands import (
@@ -28,7 +28,7 @@ from streaming.commands import (
     KeepAlive,
     SessionConfig,
 )
-from streaming.errors import ProtocolViolation
+from streaming.errors import ProtocolViolation, UnsupportedAudio
 from streaming.events import (
     Biased,
     Closed,
@@ -40,21 +40,46 @@ from streaming.events import (
     SpeechStarted,
     UtteranceGap,
 )
+from streaming.text.redaction import KINDS
+from streaming.text.style import TextStyle
 from streaming.timeline import seconds
 
+_COMPRESSED = ("ogg-opus", "flac", "webm", "mp3", "aac", "wav")  # told by their content
 _ENCODINGS = {"linear16": Encoding.S16LE, "linear32": Encoding.S32LE, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
-_UNSUPPORTED = ("callback", "diarize", "diarize_model", "multichannel", "redact", "search", "replace", "translate")
+_UNSUPPORTED = {
+    "diarize": "speakers are not told apart; channels are, with multichannel=true",
+    "diarize_model": "speakers are not told apart; channels are, with multichannel=true",
+    "callback": "answers go to this connection only",
+    "search": "words are written down, not searched",
+    "replace": "give keyterm, or text forms of the native protocol",
+    "translate": "speech is written down in its own language",
+    "detect_entities": "text is not analysed",
+}
+_SCHEMA_CODES = ("invalid_json", "unknown_message")
 _NO_ENDPOINT_MS = 10_000
 _LEAST_ENDPOINT_MS = 100
 _PUNCTUATION = ' .,!?;:…"“”()[]。，！？；：、「」'
 
 Query = Sequence[tuple[str, str]]
 
+_REDACTED = {
+    "true": KINDS,
+    "pii": ("email", "phone", "number"),
+    "pci": ("card", "number"),
+    "numbers": ("card", "phone", "number"),
+    "email_address": ("email",),
+    "phone_number": ("phone",),
+    "credit_card": ("card",),
+}
+
 
 class DeepgramAdapter:
     """Settings come in the query; audio is binary, control is JSON."""
 
     name = "deepgram"
+    answers_each_message = False
+    media: str | None = None
+    channels = 1
 
     def __init__(self, session_id: str, defaults: ServerDefaults, query: Query) -> None:
         """Raises TranscriptionError for a parameter that is known and cannot be served."""
@@ -65,11 +90,13 @@ class DeepgramAdapter:
         self._model_id = str(uuid.uuid5(uuid.NAMESPACE_URL, self._model["name"]))
         self._interim = self._flag("interim_results", False)
         self._vad_events = self._flag("vad_events", False)
-        self._config = self._session_config(defaults, [v for k, v in query if k in ("keyterm", "keywords")])
+        self._config = self._session_config(
+            defaults, [v for k, v in query if k in ("keyterm", "keywords")], [v for k, v in query if k == "redact"]
+        )
         self._created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._digest = hashlib.sha256()
-        self._told: SampleIndex = 0  # finals cover the audio up to here, without gaps
-        self._finalizing = 0
+        self._told = [SampleIndex(0)] * self.channels  # finals of each channel cover its audio up to here, without gaps
+        self._finalizing = [0] * self.channels
 
     # in
 
@@ -87,7 +114,7 @@ class DeepgramAdapter:
         if kind == "Configure":
             return [Bias(hotwords(content, "keyterms"))]
         if kind == "Finalize":
-            self._finalizing += 1
+            self._finalizing = [count + 1 for count in self._finalizing]
             return [Finalize()]
         if kind == "CloseStream":
             return [Close()]
@@ -97,29 +124,51 @@ class DeepgramAdapter:
         raise ProtocolViolation(f"type is {kind!r}, expected {expected}", field="type", code="unknown_message")
 
     def _refuse_unsupported(self) -> None:
-        for name in _UNSUPPORTED:
+        for name, reason in _UNSUPPORTED.items():
             if self._given.get(name, "false").lower() != "false":
-                raise invalid(name, self._given[name], "it to be absent: this server does not do that")
+                raise invalid(name, self._given[name], f"it to be absent: {reason}")
 
-    def _session_config(self, defaults: ServerDefaults, keyterms: list[str]) -> SessionConfig:
+    def _session_config(self, defaults: ServerDefaults, keyterms: list[str], redact: list[str]) -> SessionConfig:
+        codes = languages(self._given.get("language", defaults.language), defaults.languages)
         config = SessionConfig(
             self._audio(),
-            language(self._given.get("language", defaults.language), defaults.languages),
+            only(codes),
             normalised(map(_keyterm, keyterms)),
             self._interim,
             self._endpointing(defaults.endpointing),
+            languages=codes,
+            text=self._text_style(defaults.text, redact),
         )
         check_format(config.audio)
         check_endpointing(config.endpointing, {"silence_ms": "endpointing", "word_gap_ms": "utterance_end_ms"})
         return config
 
+    def _text_style(self, default: TextStyle, redact: list[str]) -> TextStyle:
+        """numerals, smart_format, filler_words, profanity_filter, redact."""
+        wanted = [each for value in redact for each in value.lower().split(",") if each not in ("false", "")]
+        if unknown := [each for each in wanted if each not in _REDACTED]:
+            raise invalid("redact", unknown[0], "some of " + ", ".join(_REDACTED))
+        kinds = dict.fromkeys((*default.redact, *(kind for each in wanted for kind in _REDACTED[each])))
+        return replace(
+            default,
+            itn=self._flag("numerals", default.itn) or self._flag("smart_format", default.itn),
+            fillers=self._flag("filler_words", default.fillers),
+            profanity=not self._flag("profanity_filter", not default.profanity),
+            redact=tuple(kinds),
+        )
+
     def _audio(self) -> AudioFormat:
-        name = self._given.get("encoding")
+        name, count = self._given.get("encoding"), self._number("channels", 1)
+        if self._flag("multichannel", False):
+            self.channels = count
+        if name is None or name in (*_COMPRESSED, "opus"):
+            self.media = "opus" if name == "opus" else "container"
+            return AudioFormat(Encoding.F32LE, channels=self.channels)
         if name not in _ENCODINGS:
-            raise invalid("encoding", name, "one of " + ", ".join(_ENCODINGS) + " (containers are not read yet)")
+            raise invalid("encoding", name, "one of " + ", ".join((*_ENCODINGS, "opus", *_COMPRESSED)) + ", or none: a container")
         if "sample_rate" not in self._given:
             raise invalid("sample_rate", None, "a rate in Hz, needed with encoding")
-        return AudioFormat(_ENCODINGS[name], self._number("sample_rate", 16_000), self._number("channels", 1))
+        return AudioFormat(_ENCODINGS[name], self._number("sample_rate", 16_000), count)
 
     def _endpointing(self, default: EndpointingConfig) -> EndpointingConfig:
         value = self._given.get("endpointing", "true").lower()
@@ -144,38 +193,40 @@ class DeepgramAdapter:
 
     # out
 
-    def render(self, event: Event) -> list[str]:
+    def render(self, event: Event | Taken) -> list[str]:
         """Deepgram's messages; what it has no message for is left out."""
         return [json.dumps(message, ensure_ascii=False) for message in self._messages(event)]
 
-    def _messages(self, event: Event) -> list[dict[str, Any]]:
+    def _messages(self, event: Event | Taken) -> list[dict[str, Any]]:
         match event:
-            case SpeechStarted(_, at) if self._vad_events:
-                return [{"type": "SpeechStarted", "channel": [0], "timestamp": seconds(at)}]
+            case SpeechStarted(_, at, channel) if self._vad_events:
+                return [{"type": "SpeechStarted", "channel": [channel, self.channels], "timestamp": seconds(at)}]
             case PartialTranscript() if self._interim:
-                return [self._results(event.stable + event.unstable, event.end, event.language)]
+                return [self._results(event.channel, event.stable + event.unstable, event.end, event.language)]
             case FinalTranscript():
                 return [self._final(event)]
-            case Flushed(_, at) if self._finalizing:
-                self._finalizing -= 1
-                return [self._results((), at, None, is_final=True, from_finalize=True)]
+            case Flushed(_, at, channel) if self._finalizing[channel]:
+                self._finalizing[channel] -= 1
+                return [self._results(channel, (), at, None, is_final=True, from_finalize=True)]
             case Biased(config):
                 return [{"type": "ConfigureSuccess", "request_id": self._id, "keyterms": [word.text for word in config.hotwords]}]
             case ErrorEvent(error) if error.field == "hotwords":
                 limit = {"request_id": self._id, "code": "CONFIGURE_KEYTERM_LIMIT_EXCEEDED", "description": error.message}
                 return [{"type": "ConfigureFailure", **limit}]
-            case UtteranceGap(last_word_end):
-                return [{"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": seconds(last_word_end)}]
+            case UtteranceGap(last_word_end, channel):
+                return [{"type": "UtteranceEnd", "channel": [channel, self.channels], "last_word_end": seconds(last_word_end)}]
             case ErrorEvent(error):
-                return [{"type": "Error", "variant": error.code, "description": error.message, "message": error.message}]
+                variant = "SchemaError" if error.code in _SCHEMA_CODES else error.code
+                return [{"type": "Error", "variant": variant, "description": error.message, "message": error.message}]
             case Closed():
                 return self._ending(event)
         return []
 
     def _final(self, event: FinalTranscript) -> dict[str, Any]:
-        from_finalize = event.reason == "finalize" and self._finalizing > 0
-        self._finalizing -= from_finalize
+        from_finalize = event.reason == "finalize" and self._finalizing[event.channel] > 0
+        self._finalizing[event.channel] -= from_finalize
         return self._results(
+            event.channel,
             event.words,
             event.end,
             event.language,
@@ -184,25 +235,29 @@ class DeepgramAdapter:
             from_finalize=from_finalize,
         )
 
-    def _results(self, words: tuple[Word, ...], end: SampleIndex, code: str | None, **flags: bool) -> dict[str, Any]:
-        start, end = self._told, max(end, self._told)
+    def _results(self, channel: int, words: tuple[Word, ...], end: SampleIndex, code: str | None, **flags: bool) -> dict[str, Any]:
+        start, end = self._told[channel], max(end, self._told[channel])
         if flags.get("is_final"):
-            self._told = end
+            self._told[channel] = end
         languages = [code] if code else []
         return {
             "type": "Results",
-            "channel_index": [0, 1],
+            "channel_index": [channel, self.channels],
             "duration": seconds(end - start),
             "start": seconds(start),
             "is_final": flags.get("is_final", False),
             "speech_final": flags.get("speech_final", False),
             "from_finalize": flags.get("from_finalize", False),
-            "channel": {"alternatives": [{**_alternative(words), "languages": languages}]},
+            "channel": {"alternatives": [{**alternative(words), "languages": languages}]},
             "metadata": {"request_id": self._id, "model_info": self._model, "model_uuid": self._model_id},
         }
 
     def _ending(self, event: Closed) -> list[dict[str, Any]]:
-        rest = [self._results((), event.audio, None, is_final=True)] if event.audio > self._told else []
+        rest = [
+            self._results(channel, (), event.audio, None, is_final=True)
+            for channel, told in enumerate(self._told)
+            if event.audio > told
+        ]
         metadata = {
             "type": "Metadata",
             "transaction_key": "deprecated",
@@ -210,7 +265,7 @@ class DeepgramAdapter:
             "sha256": self._digest.hexdigest(),
             "created": self._created,
             "duration": seconds(event.audio),
-            "channels": 1,
+            "channels": self.channels,
             "models": [self._model_id],
             "model_info": {self._model_id: self._model},
         }
@@ -218,12 +273,15 @@ class DeepgramAdapter:
 
     def closing(self, event: Closed) -> tuple[int, str]:
         """Deepgram's own codes for a silent client."""
+        if event.code == UnsupportedAudio.close_code:
+            return 1008, "DATA-0000"
         if event.code == 1008 and event.reason.startswith("nothing received"):
             return 1011, "NET-0001"
         return event.code, "" if event.code == 1000 else event.reason
 
 
-def _alternative(words: tuple[Word, ...]) -> dict[str, Any]:
+def alternative(words: tuple[Word, ...]) -> dict[str, Any]:
+    """Text, words with their times, mean confidence."""
     confidence = sum(w.confidence for w in words) / len(words) if words else 0.0
     transcript = "".join(word.text for word in words).strip()
     return {"transcript": transcript, "confidence": round(confidence, 4), "words": [_word(w) for w in words if _bare(w)]}

@@ -10,6 +10,8 @@ from model.interfaces import Hotword
 from streaming.commands import EndpointingConfig
 from streaming.endpointing import check_bounds
 from streaming.errors import LimitExceeded, ProtocolViolation
+from streaming.text.script import SCRIPTS
+from streaming.text.style import TextStyle
 
 
 def invalid(field: str, value: object, expected: str) -> ProtocolViolation:
@@ -98,6 +100,42 @@ def language(value: object, known: Sequence[str]) -> str | None:
         few = ", ".join(sorted(known)[:12])
         raise invalid("language", value, f"'auto' or a code this model knows ({few}{' …' if len(known) > 12 else ''})")
     return code
+
+
+def languages(value: object, known: Sequence[str]) -> tuple[str, ...]:
+    """Codes that speech may be in, from a list or a text with commas; empty: any."""
+    parts = value.split(",") if isinstance(value, str) else value
+    found = [language(each, known) for each in (parts if isinstance(parts, list) else [parts])]
+    return tuple(dict.fromkeys(code for code in found if code)) if all(found) else ()
+
+
+def only(codes: Sequence[str]) -> str | None:
+    """The one code there is, if there is one."""
+    return codes[0] if len(codes) == 1 else None
+
+
+_TEXT = ("script", "spacing", "itn", "fillers", "profanity", "redact")
+
+
+def text_style(source: Mapping[str, Any], default: TextStyle) -> TextStyle:
+    """From an object `text`. Raises ProtocolViolation."""
+    content = source.get("text", {})
+    if not isinstance(content, dict):
+        raise invalid("text", content, "an object")
+    if unknown := sorted(set(content) - set(_TEXT)):
+        raise invalid(f"text.{unknown[0]}", content[unknown[0]], "no such setting; known: " + ", ".join(_TEXT))
+    script = content.get("script", default.script)
+    if script not in ("", None, *SCRIPTS):
+        raise invalid("text.script", script, f"one of {', '.join(SCRIPTS)}, or null: as recognised")
+    redact = texts(content, "redact") if "redact" in content else ()
+    return TextStyle(
+        script or "",
+        flag(content, "spacing", default.spacing),
+        flag(content, "itn", default.itn),
+        flag(content, "fillers", default.fillers),
+        flag(content, "profanity", default.profanity),
+        tuple(dict.fromkeys((*default.redact, *redact))),  # what the server takes out nobody gets
+    )
 
 
 def check_endpointing(config: EndpointingConfig, names: Mapping[str, str]) -> None:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from model.interfaces import Word
-from server.protocols.base import ServerDefaults
-from server.protocols.fields import check_endpointing, flag, hotwords, invalid, json_object, language, one_of, texts, whole
+from server.protocols.base import ServerDefaults, Taken
+from server.protocols.fields import (
+    check_endpointing,
+    flag,
+    hotwords,
+    invalid,
+    json_object,
+    languages,
+    one_of,
+    only,
+    text_style,
+    texts,
+    whole,
+)
 from streaming.commands import (
     Append,
     AudioFormat,
@@ -42,6 +54,7 @@ from streaming.events import (
 from streaming.timeline import seconds
 
 _ENCODINGS = tuple(e.value for e in Encoding)
+_COMPRESSED = ("container", "opus")
 _LONGEST_MARKER = 256
 
 
@@ -49,11 +62,15 @@ class NativeAdapter:
     """JSON text messages and binary audio."""
 
     name = "native"
+    answers_each_message = False
+    media: str | None = None
+    channels = 1
 
     def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
         self._session_id = session_id
         self._defaults = defaults
         self._sequence = 0
+        self._has_audio = False
         self._commands: dict[str, Callable[[Mapping[str, Any]], Command]] = {
             "start": self._start,
             "configure": self._bias,
@@ -70,6 +87,7 @@ class NativeAdapter:
     def parse(self, message: str | bytes) -> list[Command]:
         """Binary is audio, text is JSON with a `type`."""
         if isinstance(message, bytes):
+            self._has_audio = True
             return [Append(message)]
         content = json_object(message)
         command = self._commands.get(str(content.get("type")))
@@ -82,23 +100,32 @@ class NativeAdapter:
         model = content.get("model")
         if model is not None and model not in self._defaults.models:
             raise invalid("model", model, "one of " + ", ".join(self._defaults.models))
+        codes = languages(content.get("language", self._defaults.language), self._defaults.languages)
         endpointing = content.get("endpointing", {})
         if not isinstance(endpointing, dict):
             raise invalid("endpointing", endpointing, "an object")
         return Configure(
             SessionConfig(
-                AudioFormat(
-                    Encoding(one_of(content, "format", "s16le", _ENCODINGS)),
-                    whole(content, "sample_rate", 16_000),
-                    whole(content, "channels", 1),
-                ),
-                language(content.get("language", self._defaults.language), self._defaults.languages),
+                self._audio(content),
+                only(codes),
                 hotwords(content),
                 flag(content, "partials", True),
                 self._endpointing(endpointing),
                 texts(content, "hotword_lists"),
+                codes,
+                text_style(content, self._defaults.text),
             )
         )
+
+    def _audio(self, content: Mapping[str, Any]) -> AudioFormat:
+        """Compressed sound tells its rate and channels itself."""
+        name = one_of(content, "format", "s16le", (*_ENCODINGS, *_COMPRESSED))
+        media = name if name in _COMPRESSED else None
+        if self._has_audio and media != self.media:
+            raise ProtocolViolation("the audio format cannot change once audio has come", field="format")
+        rate, channels = whole(content, "sample_rate", 16_000), whole(content, "channels", 1)
+        self.media = media
+        return AudioFormat(Encoding.F32LE) if media else AudioFormat(Encoding(name), rate, channels)
 
     @staticmethod
     def _bias(content: Mapping[str, Any]) -> Bias:
@@ -120,7 +147,7 @@ class NativeAdapter:
             raise invalid("marker", marker, f"a text of at most {_LONGEST_MARKER} characters")
         return Flush(marker)
 
-    def render(self, event: Event) -> list[str]:
+    def render(self, event: Event | Taken) -> list[str]:
         """One message an event, numbered by `seq`."""
         content = self._content(event)
         if content is None:
@@ -128,10 +155,11 @@ class NativeAdapter:
         self._sequence += 1
         return [json.dumps({"type": content.pop("type"), "seq": self._sequence, **content}, ensure_ascii=False)]
 
-    def _content(self, event: Event) -> dict[str, Any] | None:
+    def _content(self, event: Event | Taken) -> dict[str, Any] | None:
         match event:
             case Configured(config):
-                return {"type": "ready", "session": self._session_id, "config": _described(config)}
+                shown = _described(config) | ({"format": self.media} if self.media else {})
+                return {"type": "ready", "session": self._session_id, "config": shown}
             case Biased(config):
                 return {"type": "configured", "hotwords": len(config.hotwords), "hotword_lists": list(config.hotword_lists)}
             case SpeechStarted(utterance, at):
@@ -151,7 +179,7 @@ class NativeAdapter:
             case Closed(code, reason, audio, utterances, words):
                 totals = {"audio": seconds(audio), "utterances": utterances, "words": words}
                 return {"type": "closed", "code": code, "reason": reason, **totals}
-            case UtteranceGap():
+            case UtteranceGap() | Taken():
                 return None
 
     def closing(self, event: Closed) -> tuple[int, str]:
@@ -182,6 +210,7 @@ def _final(event: FinalTranscript) -> dict[str, Any]:
         "end": seconds(event.end),
         "language": event.language,
         "language_confidence": round(event.language_confidence, 3),
+        "languages": list(event.languages),
         "reason": event.reason,
     }
 
@@ -201,9 +230,10 @@ def _described(config: SessionConfig) -> dict[str, Any]:
         "format": config.audio.encoding.value,
         "sample_rate": config.audio.sample_rate,
         "channels": config.audio.channels,
-        "language": config.language,
+        "language": config.language or list(config.languages) or None,
         "partials": config.partials,
         "hotwords": len(config.hotwords),
         "hotword_lists": list(config.hotword_lists),
+        "text": {**asdict(config.text), "script": config.text.script or None, "redact": list(config.text.redact)},
         "endpointing": {"silence_ms": e.silence_ms, "no_speech_ms": e.no_speech_ms, "max_utterance_ms": e.max_utterance_ms},
     }

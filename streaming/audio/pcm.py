@@ -15,6 +15,11 @@ CHANNELS = (1, 8)
 _BYTES = {Encoding.S16LE: 2, Encoding.S32LE: 4, Encoding.F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
 
 
+def sample_bytes(encoding: Encoding) -> int:
+    """Of one sample of one channel."""
+    return _BYTES[encoding]
+
+
 def check_format(audio: AudioFormat) -> None:
     """Raises UnsupportedAudio, naming the field and the bounds."""
     for field, value, (low, high) in (

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.score import calibration_error, errors, matched, percentile, tokens, word_latencies
+from bench.score import (
+    calibration_error,
+    errors,
+    errors_outside,
+    found_terms,
+    matched,
+    percentile,
+    reliability,
+    tokens,
+    word_latencies,
+)
 
 WORDS = st.lists(st.sampled_from("abc"), max_size=8)
 
@@ -90,3 +100,18 @@ def test_calibration():
     assert calibration_error([(1.0, False)] * 5) == 1
     assert calibration_error([(0.75, True)] * 3 + [(0.75, False)]) == pytest.approx(0)
     assert calibration_error([(0.95, True), (0.15, True)]) == pytest.approx((0.05 + 0.85) / 2)
+
+
+def test_errors_outside_terms():
+    terms, said = [["kv", "cache"]], "the kv cache is full".split()
+    assert errors_outside(terms, said, said) == (0, 3)
+    assert errors_outside(terms, said, "the cave cash is full".split()) == (0, 3)
+    assert errors_outside(terms, said, "a kv cache is not full".split()) == (2, 3)
+
+
+def test_terms_are_found_as_written():
+    assert found_terms(["LoRA", "RoPE", "KV cache"], "LoRA, rope and XKV cache") == ["LoRA"]
+
+
+def test_reliability():
+    assert reliability([(0.95, True), (0.85, True), (0.95, False)]) == [(0.85, 1.0, 1), (0.95, 0.5, 2)]

@@ -26,7 +26,9 @@ def test_every_setting_can_be_set_in_each_way(tmp_path: Path):
     texts = {bool: "true", int: "", float: "", str: "", tuple: "x.example, y.example"}
     for name, f in NAMES.items():
         rule = f.metadata
-        value = texts[type(f.default)] or (rule["choices"][-1] if rule["choices"] else str(rule["high"] or "text"))
+        value = "false" if f.default is True else texts[type(f.default)]
+        value = ",".join(rule["choices"][:2]) if rule["choices"] and type(f.default) is tuple else value
+        value = value or (rule["choices"][-1] if rule["choices"] else str(rule["high"] or "text"))
         if name.startswith("tls_"):
             continue  # the two come together
         by_flag, by_variable = load({name: value}, {}), load({}, {PREFIX + name.upper(): value})
@@ -45,6 +47,8 @@ def test_every_setting_can_be_set_in_each_way(tmp_path: Path):
         ({"silence_ms": "1.5"}, r"silence_ms is '1.5', expected a whole number"),
         ({"idle_s": "soon"}, r"idle_s is 'soon', expected a number"),
         ({"idle_s": "nan"}, r"idle_s is nan, expected"),
+        ({"redact": "email,name"}, r"redact has 'name', expected some of email, phone, card, number"),
+        ({"script": "klingon"}, r"script is 'klingon', expected one of nothing, simplified, traditional"),
         ({"precision": "int4"}, r"precision is 'int4', expected one of auto, int8"),
         ({"insecure": "perhaps"}, r"insecure is 'perhaps', expected true or false"),
         ({"tls_cert": "a.pem"}, r"tls_cert and tls_key come together"),

@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 
-from bench.score import errors, tokens
-from model.interfaces import Word
+from bench.score import errors, matched, tokens
+from model.interfaces import Recogniser, Word
 from model.scripted import ScriptedRecogniser
 from server.config import Config
+from server.loading import load
 from server.transcribe import FORMS, transcribe
 from streaming.events import FinalTranscript
 from tests.helpers import talk
@@ -72,7 +75,7 @@ def test_the_command(tmp_path: Path):
     broken.write_bytes(b"no sound")
     done = stenoline("transcribe", broken, path, tmp_path / "missing.wav", "--format", "srt")
     assert done.returncode == 1, done.stderr
-    assert "broken.wav: not a readable audio file" in done.stderr and "missing.wav: no such file" in done.stderr
+    assert "broken.wav: not a recording that can be read" in done.stderr and "missing.wav: no such file" in done.stderr
     number, times, said = done.stdout.strip().splitlines()
     assert number == "1" and re.fullmatch(r"00:00:0\d,\d{3} --> 00:00:0\d,\d{3}", times)
     assert errors(tokens(text, "en"), tokens(said, "en")) <= 2
@@ -83,3 +86,30 @@ def test_into_a_folder(tmp_path: Path):
     assert done.returncode == 0 and done.stdout == ""
     content = json.loads((tmp_path / "out" / "deep" / "hello_world.json").read_text())
     assert content["segments"][0]["language"] == "en" and "hello" in content["text"].lower()
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Recogniser:
+    (loaded,) = load(Config(), Console(stderr=True))
+    return loaded
+
+
+@pytest.mark.parametrize("partials", [True, False])
+@pytest.mark.parametrize("pause_s", [0.1, 0.8])
+def test_no_language_swallows_another(tmp_path: Path, embedded: Recogniser, pause_s: float, partials: bool):
+    spoken = [("en", "quick_brown_fox"), ("zh", "pangrama"), ("en", "hello_world")]
+    sounds = [voiced(soundfile.read(clip(*each)[0], dtype="float32")[0]) for each in spoken]
+    pause = np.zeros(int(pause_s * 16_000), np.float32)
+    soundfile.write(tmp_path / "a.wav", np.concatenate([part for sound in sounds for part in (sound, pause)]), 16_000)
+    finals = transcribe(embedded, Config(language="en,zh"), tmp_path / "a.wav", partials=partials)
+    said = "".join(word.text for final in finals for word in final.words)
+    for language, name in spoken:
+        wanted = tokens(clip(language, name)[1], language)
+        kept = matched(wanted, tokens(said, language))
+        assert len(kept) >= 0.5 * len(wanted), (language, said)
+    assert {code for final in finals for code in final.languages} == {"en", "zh"}
+
+
+def voiced(sound: np.ndarray) -> np.ndarray:
+    loud = np.flatnonzero(np.abs(sound) > 0.02 * np.abs(sound).max())
+    return sound[max(0, loud[0] - 800) : loud[-1] + 800]

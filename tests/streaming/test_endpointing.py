@@ -38,7 +38,15 @@ def test_more_silence_never_undoes_an_endpoint(voiced_ms, silence_ms, length_ms,
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("silence_ms", 99), ("silence_ms", 10_001), ("no_speech_ms", 499), ("max_utterance_ms", 4_999), ("word_gap_ms", 0)],
+    [
+        ("silence_ms", 99),
+        ("silence_ms", 10_001),
+        ("no_speech_ms", 499),
+        ("max_utterance_ms", 4_999),
+        ("word_gap_ms", 0),
+        ("pre_roll_ms", 2_001),
+        ("threshold", 1.5),
+    ],
 )
 def test_values_out_of_bounds_are_named(field, value):
     with pytest.raises(LimitExceeded, match=f"{field} is {value}, expected") as caught:

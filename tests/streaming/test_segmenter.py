@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from streaming.audio.framer import FRAME_SAMPLES, AudioFrame
 from streaming.commands import EndpointingConfig
-from streaming.segmenter import PRE_ROLL_MS, Began, Ended, Segment, Segmenter, Went
+from streaming.segmenter import Began, Ended, Segment, Segmenter, Went
 from streaming.vad import SpeechDecision
 
 CONFIG = EndpointingConfig(silence_ms=500, max_utterance_ms=5_000)
+PRE_ROLL_MS = CONFIG.pre_roll_ms
 
 
 class Dictated:
@@ -19,6 +20,7 @@ class Dictated:
 
     def __init__(self, marks: str) -> None:
         self._marks = marks
+        self.threshold = 0.5
 
     def process(self, frame: AudioFrame) -> SpeechDecision:
         i = frame.start // FRAME_SAMPLES
@@ -47,6 +49,20 @@ def test_an_utterance_has_its_pre_roll_and_ends_after_the_silence():
     found = segments("." * 30 + "#" * 20 + "." * 40)
     assert bounds(found) == [("began", 33 - PRE_ROLL_MS // 20), ("endpoint", 50 + 25)]
     assert found[0].voiced_end == 33 * FRAME_SAMPLES
+
+
+def test_the_pre_roll_is_a_matter_of_configuration_but_never_less_than_the_onset():
+    for wanted_ms, got in ((300, 15), (0, 6), (600, 30)):
+        config = EndpointingConfig(silence_ms=500, pre_roll_ms=wanted_ms)
+        assert bounds(segments("." * 40 + "#" * 20, config)) == [("began", 43 - got)]
+
+
+def test_the_detector_is_told_its_threshold():
+    detector = Dictated("")
+    segmenter = Segmenter(EndpointingConfig(threshold=0.8), detector)
+    assert detector.threshold == 0.8
+    segmenter.configure(EndpointingConfig())
+    assert detector.threshold == 0.5
 
 
 def test_a_short_pause_does_not_end_it():

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.interfaces import Hypothesis, UtteranceId, Word
+from streaming.pace import Pace
 from streaming.stabiliser import Stabiliser, Transcript
 from streaming.timeline import samples
 
@@ -27,8 +28,8 @@ def text(said: tuple[Word, ...]) -> str:
     return "".join(w.text for w in said).strip()
 
 
-def after(*hypotheses: Hypothesis, given: tuple[Word, ...] = ()) -> tuple[str, str]:
-    stabiliser = Stabiliser(given)
+def after(*hypotheses: Hypothesis, given: tuple[Word, ...] = (), pace: Pace = Pace()) -> tuple[str, str]:
+    stabiliser = Stabiliser(given, pace)
     for hypothesis in hypotheses:
         stabiliser.update(hypothesis)
     return text(stabiliser.latest.stable), text(stabiliser.latest.unstable)
@@ -65,6 +66,33 @@ def test_a_cut_hypothesis_makes_nothing_stable_and_is_not_compared_with():
     assert after(heard(words("x b c d")), loop, heard(words("a b c d e f"))) == ("", "a b c d e f")
 
 
+def test_more_may_have_to_agree():
+    pace, said = Pace(agreement=3), heard(words("a b c d"))
+    assert after(said, said, pace=pace) == ("", "a b c d")
+    assert after(said, said, said, pace=pace) == ("a b c", "d")
+    assert after(said, heard(words("a x c d")), said, pace=pace) == ("a", "b c d")
+    assert after(heard(words("x b c d")), said, said, said, pace=pace) == ("a b c", "d")
+
+
+def test_margin_and_confidence_are_a_matter_of_pace():
+    said = heard(words("a b c d"), 4 * SECOND)
+    assert after(said, said, pace=Pace(margin_ms=2_000)) == ("a b", "c d")
+    assert after(said, said, pace=Pace(least_confidence=0.95)) == ("", "a b c d")
+
+
+def test_a_roll_and_a_new_start_count_for_all_that_must_agree():
+    stabiliser = Stabiliser(pace=Pace(agreement=3))
+    for _ in range(3):
+        stabiliser.update(heard(words("a b c d e")))
+    stabiliser.roll(words("a b"))
+    stabiliser.update(heard(words("c d e f", 2 * SECOND)))
+    assert text(stabiliser.latest.stable) == "a b c d"
+    stabiliser.keep(words("c d e f", 2 * SECOND))
+    for _ in range(2):
+        stabiliser.update(heard(words("g h", 6 * SECOND)))
+    assert text(stabiliser.latest.stable) == "a b c d e f"
+
+
 def test_given_words_are_stable_and_not_told():
     given = words("a b")
     assert after(heard(given + words("c d", 2 * SECOND)), given=given) == ("", "c d")
@@ -91,9 +119,11 @@ def test_dropping_the_unstable_leaves_the_stable():
     assert stabiliser.latest == Transcript(words("a b"), ())
 
 
-@given(st.lists(st.tuples(st.lists(st.sampled_from("ab"), max_size=8), st.booleans(), st.booleans()), max_size=20))
-def test_stable_words_never_change_whatever_comes(said):
-    stabiliser, before = Stabiliser(), ()
+@given(
+    st.lists(st.tuples(st.lists(st.sampled_from("ab"), max_size=8), st.booleans(), st.booleans()), max_size=20), st.integers(2, 4)
+)
+def test_stable_words_never_change_whatever_comes(said, agreement):
+    stabiliser, before = Stabiliser(pace=Pace(agreement=agreement)), ()
     for letters, is_cut, rolls in said:
         stabiliser.update(heard(words(" ".join(letters)), is_cut=is_cut))
         if rolls:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from model.interfaces import DecodeContext, Hypothesis, StepRequest, UtteranceId, Word
 from streaming.context import Context
@@ -15,7 +18,7 @@ NO_CONTEXT = Context(16_000, np.zeros(0, np.float32))
 
 
 def utterance(*, partials: bool = True, context: Context = NO_CONTEXT) -> Utterance:
-    """Begun at 1 s with 1 s of voice."""
+    """Begun at 1 s, with a voice at the end of its first second."""
     began = Began(16_000, np.zeros(16_000, np.float32), 32_000)
     made = Utterance(UtteranceId("s", 3), began, context, PlannerConfig(), DecodeContext(), partials=partials)
     made.begin(context)
@@ -45,7 +48,7 @@ def test_it_tells_partials_and_the_final():
     made.finish(36_000, "finalize")
     made.answer(answer(made.next_request(0.0), HALLO))
     assert made.events == [
-        FinalTranscript(3, (HALLO,), 16_000, 36_000, "fr", 0.8, "finalize"),
+        FinalTranscript(3, (HALLO,), 16_000, 36_000, "fr", 0.8, "finalize", ("fr",)),
         SpeechEnded(3, 32_000),
     ]
 
@@ -140,3 +143,94 @@ def test_an_utterance_without_audio_needs_no_recogniser():
     made = Utterance(UtteranceId("s", 0), began, NO_CONTEXT, PlannerConfig(), DecodeContext(), partials=True)
     made.finish(16_000, "close")
     assert made.final is not None and made.final.words == ()
+
+
+# speech without words is heard anew
+
+
+def say(made: Utterance, seconds: float) -> None:
+    """More voice."""
+    for _ in range(round(seconds * 50)):
+        made.hear(Went(np.full(320, 0.25, np.float32), 0, made.planner.end + 320))
+
+
+def heard(request: StepRequest, language: str, *words: Word, confidence: float = 0.9) -> Hypothesis:
+    return replace(answer(request, *words), language=language, language_confidence=confidence)
+
+
+ONE, TWO = Word(" one", 16_000, 22_000, 0.9), Word(" two", 23_000, 30_000, 0.9)
+TROIS = Word(" trois", 36_000, 50_000, 0.9)
+
+
+def test_another_language_is_heard_anew_behind_the_words_before_it():
+    made, last = utterance(), replace(TROIS, end=58_000)
+    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))
+    say(made, 1.5)
+    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))  # deaf to what follows
+    say(made, 0.4)
+    whole = made.next_request(0.0)
+    assert whole.whole_window and not made.planner.take_left_stream()
+    made.answer(heard(whole, "en", ONE, TWO))
+    assert made.planner.take_left_stream() and made.events[-1].stable == (ONE, TWO)
+    anew = made.next_request(0.0)
+    assert anew.start == TWO.end and not anew.stable and anew.roll is None
+    assert len(anew.samples) == made.planner.end - TWO.end and (anew.samples[2_000:] == 0.25).all()
+    made.answer(heard(anew, "fr", last))
+    made.finish(made.planner.end, "endpoint")
+    made.answer(heard(made.next_request(0.0), "fr", last))
+    assert made.final.words == (ONE, TWO, last)
+    assert (made.final.language, made.final.languages) == ("en", ("en", "fr"))
+
+
+def test_a_last_pass_that_leaves_speech_out_is_not_the_last():
+    made = utterance(partials=False)
+    say(made, 1.2)
+    made.finish(made.planner.end, "endpoint")
+    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))
+    assert made.final is None
+    made.answer(heard(made.next_request(0.0), "fr", TROIS))
+    assert made.final.words == (ONE, TWO, TROIS)
+
+
+@pytest.mark.parametrize(("text", "told"), [(" trois", " trois"), ("trois", " trois"), ("三", "三")])
+def test_what_comes_before_the_words_is_heard_alone(text: str, told: str):
+    made = utterance(partials=False)
+    say(made, 2.5)
+    made.finish(made.planner.end, "endpoint")
+    stretched = Word(text, 16_000, 66_000, 0.9)
+    made.answer(heard(made.next_request(0.0), "fr", stretched))
+    alone = made.next_request(0.0)
+    assert (alone.start, len(alone.samples), alone.is_final) == (16_000, 66_000 - 16_000 - 16_000, True)
+    made.answer(heard(alone, "en", ONE, TWO))
+    assert made.final.words == (ONE, TWO, replace(stretched, text=told, start=TWO.end))
+
+
+def test_a_language_that_takes_over_does_not_take_back_what_was_said_in_another_one():
+    made = utterance()
+    say(made, 1.0)
+    late = replace(TWO, start=40_000, end=46_000)
+    made.answer(heard(made.next_request(0.0), "en", ONE, late))
+    say(made, 1.5)
+    made.answer(heard(made.next_request(0.0), "fr", Word(" trois", 16_000, 71_000, 0.9)))
+    assert made.planner.take_left_stream() and made.next_request(0.0).start == late.end
+
+
+def test_noise_that_is_heard_anew_adds_nothing_and_is_not_heard_again():
+    made = utterance(partials=False)
+    say(made, 1.2)
+    made.finish(made.planner.end, "endpoint")
+    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))
+    made.answer(heard(made.next_request(0.0), "la", TROIS, confidence=0.2))
+    assert made.final.words == (ONE, TWO)
+
+
+def test_what_follows_a_context_in_another_language_is_heard_without_it():
+    context = Context(8_000, np.zeros(8_000, np.float32), (Word(" zero", 9_000, 15_000, 0.9),))
+    made = utterance(context=context)
+    say(made, 0.3)
+    made.finish(made.planner.end, "endpoint")
+    made.answer(heard(made.next_request(0.0), "en", *context.words))
+    alone = made.next_request(0.0)
+    assert (alone.start, alone.stable) == (16_000, ())
+    made.answer(heard(alone, "fr", HALLO))
+    assert (made.final.words, made.final.languages) == ((HALLO,), ("fr",))

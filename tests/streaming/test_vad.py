@@ -61,3 +61,15 @@ def test_decibels_are_relative_to_full_scale():
     assert decibels(np.ones(320, np.float32)) == pytest.approx(0.0, abs=1e-6)
     assert decibels(np.full(320, 0.1, np.float32)) == pytest.approx(-20.0, abs=1e-3)
     assert decibels(np.zeros(320, np.float32)) <= -119
+
+
+def test_a_higher_threshold_wants_a_voice_that_stands_out_more():
+    background, speech = silence(3.0, level=0.01), voice(2.0, level=0.04) + silence(2.0, level=0.01, seed=1)
+
+    def voiced(threshold: float) -> int:
+        detector = WebRtcDetector()
+        detector.threshold = threshold
+        return sum(detector.process(frame).is_voiced for frame in Framer().process(np.concatenate([background, speech])))
+
+    low, ordinary, high = voiced(0.2), voiced(0.5), voiced(1.0)
+    assert low > ordinary > high

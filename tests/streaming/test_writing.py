@@ -34,5 +34,5 @@ def test_stable_words_only_grow_and_the_final_starts_with_them(texts, others, da
 def test_other_hotwords_count_for_what_is_not_stable_yet():
     writer, words = Writer(SPELLER), said(["layer", "norm", "and", "layer", "norm"])
     assert [w.text for w in writer.write(Transcript(words[:3], words[3:])).stable] == [" LayerNorm", " and"]
-    writer.speller = Speller(())
+    writer.spell(Speller(()))
     assert "".join(w.text for w in writer.write_all(words)) == " LayerNorm and layer norm"

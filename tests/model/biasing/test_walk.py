@@ -19,7 +19,7 @@ def encode(text: str) -> list[int]:
 
 def decode(near: list[dict[str, float]], *phrases: str, options: BiasOptions | None = None) -> str:
     """Greedy decoding where position i offers `near[i]`, whatever came before."""
-    favour = Favour([Trie.of(map(Hotword, phrases), encode)], chr, options or BiasOptions(), ENDS)
+    favour = Favour([Trie.of(map(Hotword, phrases), encode, 1)], chr, options or BiasOptions(), ENDS)
     offered = [sorted(((ord(c) if c else END, p) for c, p in each.items()), key=lambda pair: -pair[1]) for each in near]
     tokens: list[int] = []
     while len(tokens) < len(offered):
@@ -74,3 +74,13 @@ def test_it_always_ends_and_without_phrases_it_is_greedy(near: list[dict[str, fl
 def test_the_margin_is_that_of_the_heaviest_phrase():
     trie = Trie.of([Hotword("a", 2.0), Hotword("b")], encode)
     assert Favour([trie], chr, BiasOptions(margin=5.0), ENDS).margin == 10.0
+
+
+def test_a_token_that_was_chosen_elsewhere_is_followed():
+    favour = Favour([Trie.of([Hotword("abcdef")], encode)], chr, BiasOptions(), ENDS)
+    before: list[int] = []
+    for position, letter in enumerate("abc"):
+        favour.follow(before, position, ord(letter))
+        before.append(ord(letter))
+    token, _ = favour.choose(before, 3, [(ord("x"), -0.5), (ord("d"), -2.0)], [0, 0, 0, 0], 100)
+    assert token == ord("d")

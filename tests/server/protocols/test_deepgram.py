@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from deepgram import DeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
@@ -29,9 +30,11 @@ from server.protocols.base import ServerDefaults
 from server.protocols.deepgram import DeepgramAdapter
 from streaming.commands import Append, Close, Configure, Encoding
 from streaming.errors import TranscriptionError
-from tests.helpers import s16, talk
-from tests.server.conftest import Peer, Running, Serve
+from streaming.text.style import TextStyle
+from tests.helpers import cut, s16, talk
+from tests.server.conftest import Peer, Running, Serve, wait_for
 from tests.server.protocols.events import EVENTS
+from tests.sounds import encoded, opus_packets
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "websockets.* is deprecated", DeprecationWarning)  # the SDK knows old ones too
@@ -75,10 +78,11 @@ class Listener:
             if message.type == kind and all(getattr(message, k) == v for k, v in having.items()):
                 return message
 
-    def to_the_end(self) -> None:
-        with pytest.raises(ConnectionClosed):
+    def to_the_end(self, code: int = 1000, reason: str = "") -> None:
+        with pytest.raises(ConnectionClosed) as closed:
             while True:
                 self.hear()
+        assert closed.value.rcvd is not None and (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, reason)
 
     @property
     def finals(self) -> list[ListenV1Results]:
@@ -90,10 +94,11 @@ class Listener:
 
 
 @contextmanager
-def listening(running: Running, key: str = "none", **settings: str) -> Iterator[Listener]:
+def listening(running: Running, key: str = "none", **settings: str | None) -> Iterator[Listener]:
     http, ws = f"http://{running.address}", f"ws://{running.address}"
     client = DeepgramClient(api_key=key, environment=DeepgramClientEnvironment(base=http, production=ws, agent=ws, agent_rest=http))
-    with client.listen.v1.connect(model="nova-3", **{**RAW, **settings}) as connection:  # type: ignore[arg-type]
+    given = {name: value for name, value in {**RAW, **settings}.items() if value is not None}
+    with client.listen.v1.connect(model="nova-3", **given) as connection:  # type: ignore[arg-type]
         yield Listener(connection)
 
 
@@ -186,7 +191,7 @@ def test_an_unknown_message_is_an_error_and_the_session_goes_on(running: Running
 
 def test_a_silent_client_gets_the_code_that_sdks_look_for(serve: Serve) -> None:
     with listening(serve(idle_s=1.0)) as peer:
-        peer.to_the_end()
+        peer.to_the_end(1011, "NET-0001")
         assert (peer.connection._websocket.close_code, peer.connection._websocket.close_reason) == (1011, "NET-0001")
 
 
@@ -194,8 +199,7 @@ def test_a_silent_client_gets_the_code_that_sdks_look_for(serve: Serve) -> None:
     ("settings", "field", "value"),
     [
         ({"diarize": "true"}, "diarize", "true"),
-        ({"multichannel": "true"}, "multichannel", "true"),
-        ({"encoding": "opus"}, "encoding", "opus"),
+        ({"encoding": "g729"}, "encoding", "g729"),
         ({"sample_rate": "7999"}, "sample_rate", "7999"),
         ({"sample_rate": "fast"}, "sample_rate", "fast"),
         ({"channels": "9"}, "channels", "9"),
@@ -216,10 +220,65 @@ def test_a_setting_that_cannot_be_served_is_refused_before_the_upgrade(
     assert json.loads(response.body)["error"]["field"] == field
 
 
-def test_a_missing_encoding_is_refused(running: Running) -> None:
-    with pytest.raises(InvalidStatus) as refused, running.session("/v1/listen"):
-        pass
-    assert refused.value.response.status_code == 400 and "linear16" in refused.value.response.headers["dg-error"]
+@pytest.mark.parametrize("form", ["webm", "opus", "ogg", "mp3", "flac", "wav", "aac"])
+def test_a_container_is_told_by_its_content(running: Running, form: str) -> None:
+    """In pieces cut anywhere, as a browser's recorder sends it; the same speech gives the same words."""
+    data, texts = encoded(talk(0.3, 1.5, 1.2, 1.2, 2.0, rate=48_000), form, 48_000), []
+    for sizes in ([4_096] * 1_000, [7, 1, 0 + 333] * 1_000):
+        with listening(running, encoding=None, sample_rate=None) as peer:
+            for piece in cut(data, sizes):
+                if piece:
+                    peer.connection.send_media(piece)
+            peer.connection.send_close_stream()
+            peer.to_the_end()
+        finals = [m for m in peer.got if m.type == "Results" and m.is_final]
+        texts.append(["".join(f.channel.alternatives[0].transcript) for f in finals if f.channel.alternatives[0].words])
+        assert peer.got[-1].type == "Metadata" and peer.got[-1].duration == pytest.approx(6.2, abs=0.2)
+    assert texts[0] == texts[1] and len(texts[0]) == 2
+
+
+def test_finalize_tells_all_that_was_sent_before_it(running: Running) -> None:
+    with listening(running, encoding="webm", sample_rate=None) as peer:
+        peer.connection.send_media(encoded(talk(0.3, 1.5, rate=48_000), "webm", 48_000))
+        peer.connection.send_finalize()
+        assert peer.until("Results", from_finalize=True).channel.alternatives[0].words
+        peer.connection.send_close_stream()
+        peer.to_the_end()
+
+
+def test_opus_packets(running: Running) -> None:
+    with listening(running, encoding="opus", sample_rate="48000") as peer:
+        for packet in opus_packets(talk(0.3, 1.5, 1.2, rate=48_000)):
+            peer.connection.send_media(packet)
+        peer.connection.send_close_stream()
+        peer.to_the_end()
+    assert any(m.type == "Results" and m.channel.alternatives[0].words for m in peer.got)
+
+
+@pytest.mark.parametrize("encoding", [None, "opus"])
+def test_what_is_no_sound_ends_the_stream_and_says_so(running: Running, encoding: str | None) -> None:
+    with listening(running, encoding=encoding, sample_rate=None) as peer:
+        peer.connection.send_media(b"no sound at all " * 2_000)
+        peer.connection.send_close_stream()
+        peer.to_the_end(code=1008, reason="DATA-0000")
+    assert any(m.type == "Error" for m in peer.got)
+
+
+def test_channels_are_kept_apart(running: Running) -> None:
+    left, right = talk(0.3, 1.5, 3.0), talk(2.4, 1.2, 1.2)
+    both = np.stack([left[: len(right)], right], 1)
+    with listening(running, multichannel="true", channels="2", vad_events="true") as peer:
+        peer.send(s16(both))
+        peer.connection.send_close_stream()
+        peer.to_the_end()
+    finals = [m for m in peer.got if m.type == "Results" and m.is_final]
+    for channel in (0, 1):
+        own = [f for f in finals if f.channel_index == [channel, 2]]
+        assert sum(bool(f.channel.alternatives[0].words) for f in own) == 1
+        assert all(a.start + a.duration == pytest.approx(b.start, abs=1e-3) for a, b in pairwise(own))
+    assert {tuple(m.channel) for m in peer.got if m.type == "SpeechStarted"} == {(0, 2), (1, 2)}
+    assert [m.channels for m in peer.got if m.type == "Metadata"] == [2]
+    assert wait_for(lambda: running.service.admission.live == 0)
 
 
 @pytest.mark.parametrize("scheme", ["Token", "Bearer"])
@@ -280,6 +339,18 @@ def test_settings_become_a_configuration() -> None:
         100,
         1500,
     )
+
+
+def test_text_forms() -> None:
+    query = [*RAW.items(), ("redact", "pci"), ("redact", "email_address"), ("smart_format", "true"), ("language", "en,zh")]
+    (configure,) = DeepgramAdapter("id", ServerDefaults(text=TextStyle(fillers=False)), query).opening()
+    assert isinstance(configure, Configure)
+    assert configure.config.text == TextStyle("", True, True, False, True, ("card", "number", "email"))
+    assert configure.config.languages == ("en", "zh")
+    (configure,) = made(filler_words="false", profanity_filter="true", redact="false").opening()
+    assert isinstance(configure, Configure) and configure.config.text == TextStyle(fillers=False, profanity=False)
+    with pytest.raises(TranscriptionError, match='redact is "names", expected some of true, pii, pci'):
+        made(redact="names")
 
 
 def test_an_empty_binary_message_closes() -> None:

@@ -15,9 +15,13 @@ from model.interfaces import Hotword
 from server.protocols.base import ServerDefaults
 from server.protocols.native import NativeAdapter
 from streaming.commands import Append, Close, Configure, Encoding, EndpointingConfig, Finalize, Flush, KeepAlive
-from streaming.errors import TranscriptionError
+from streaming.errors import ProtocolViolation, TranscriptionError
 from streaming.events import Closed, Event, UtteranceGap
+from streaming.text.style import TextStyle
+from tests.helpers import talk
+from tests.server.conftest import Running
 from tests.server.protocols.events import EVENTS
+from tests.sounds import encoded
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocols" / "native.md").read_text()
 KINDS = {"ready", "configured", "speech_started", "partial", "final", "speech_ended", "flushed", "warning", "error", "closed"}
@@ -64,6 +68,30 @@ def test_a_start_that_says_nothing_gets_the_servers_defaults():
     assert command.config.language == "en" and command.config.endpointing.silence_ms == 700 and command.config.partials
     (command,) = adapter(language="en").parse('{"type": "start", "language": "auto"}')
     assert isinstance(command, Configure) and command.config.language is None
+
+
+def test_languages_and_text_forms():
+    text = {"script": "simplified", "itn": True, "fillers": False, "redact": ["email"]}
+    made = adapter(languages=("en", "zh"), text=TextStyle(redact=("card",)))
+    (command,) = made.parse(json.dumps({"type": "start", "language": ["zh-TW", "en"], "text": text}))
+    assert isinstance(command, Configure)
+    assert (command.config.language, command.config.languages) == (None, ("zh", "en"))
+    assert command.config.text == TextStyle("simplified", True, True, False, True, ("card", "email"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("upper", 'text is "upper", expected an object'),
+        ({"case": 1}, "text.case is 1, expected no such setting; known: script, spacing"),
+        ({"script": "x"}, 'text.script is "x", expected one of simplified, traditional'),
+        ({"itn": 1}, "itn is 1, expected true or false"),
+        ({"redact": "email"}, 'redact is "email", expected a list of texts'),
+    ],
+)
+def test_text_forms_that_there_are_not(text: object, message: str):
+    with pytest.raises(ProtocolViolation, match=re.escape(message)):
+        adapter().parse(json.dumps({"type": "start", "text": text}))
 
 
 @given(st.text() | st.binary())
@@ -116,3 +144,16 @@ def test_every_kind_is_documented(kind: str):
 
 def test_it_closes_as_the_session_says():
     assert adapter().closing(Closed(1012, "restarting", 0, 0, 0)) == (1012, "restarting")
+
+
+def test_compressed_sound(running: Running):
+    with running.session() as peer:
+        assert peer.start(format="container")["config"]["format"] == "container"
+        data = encoded(talk(0.3, 1.5, 1.2, rate=48_000), "webm", 48_000)
+        for at in range(0, len(data), 1_000):
+            peer.socket.send(data[at : at + 1_000])
+        peer.send("start", format="s16le")
+        assert "cannot change" in peer.until("error")["message"]
+        peer.send("stop")
+        closed = peer.until("closed")
+    assert closed["audio"] == pytest.approx(3.0, abs=0.05) and closed["words"] > 0

@@ -1,0 +1,72 @@
+"""Commands on their way from the adapter to the session, in order: compressed sound is decoded in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from server.media import BadMedia, MediaLimits
+from server.media_stream import MediaStream
+from streaming.commands import Append, Close, Command, Finalize, Flush
+from streaming.errors import TranscriptionError, UnsupportedAudio
+
+
+class Intake:
+    """Of one connection."""
+
+    def __init__(
+        self,
+        do: Callable[[Command], None],
+        fail: Callable[[TranscriptionError], None],
+        room: Callable[[], Awaitable[None]],
+        limits: MediaLimits,
+    ) -> None:
+        """`do`: gives a command to the session; `fail`: ends it; `room`: waits until it may hear more."""
+        self._do, self._fail, self._room, self._limits = do, fail, room, limits
+        self._stream: MediaStream | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def take(self, command: Command, form: str | None, channels: int) -> None:
+        """`form`: that of compressed sound (see media_stream.py); None: samples as they are."""
+        match command:
+            case Append(payload) if form:
+                await self._open(form, channels).write(payload)
+            case Finalize() | Flush() if self._stream:
+                await self._stream.drain()
+                self._do(command)
+            case Close() if self._stream:
+                await self._finish(self._stream)
+                self._do(command)
+            case _:
+                self._do(command)
+
+    async def close(self) -> None:
+        """Let go of the decoder."""
+        if self._reading:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        if self._stream:
+            await self._stream.close()
+
+    def _open(self, form: str, channels: int) -> MediaStream:
+        if self._stream is None:
+            self._stream = MediaStream(form, self._limits, channels)
+            self._reading = asyncio.create_task(self._read(self._stream))
+        return self._stream
+
+    async def _finish(self, stream: MediaStream) -> None:
+        await stream.finish()
+        if self._reading:
+            await asyncio.wait([self._reading])
+
+    async def _read(self, stream: MediaStream) -> None:
+        try:
+            while True:
+                block = await stream.read()
+                await self._room()
+                self._do(Append(block.astype("<f4").tobytes()))
+                stream.taken()
+        except EOFError:
+            return
+        except BadMedia as error:
+            self._fail(UnsupportedAudio(error.message, field="audio", code="unsupported_media"))

@@ -1,0 +1,65 @@
+"""The path `/`, where two vendors' clients connect: which one it is, its first message tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from server.protocols.base import Adapter, ServerDefaults, Taken
+from server.protocols.fields import json_object
+from server.protocols.vosk import VoskAdapter
+from server.protocols.whisper_live import WhisperLiveAdapter
+from streaming.commands import Command
+from streaming.errors import ProtocolViolation
+from streaming.events import Closed, ErrorEvent, Event
+
+_EXPECTED = "uid (WhisperLive), or config or audio (vosk)"
+
+
+class FirstMessageAdapter:
+    """WhisperLive or vosk."""
+
+    def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
+        self._session_id, self._defaults = session_id, defaults
+        self._chosen: Adapter | None = None
+        self.name = "first_message"
+        self.media: str | None = None
+        self.channels = 1
+
+    @property
+    def answers_each_message(self) -> bool:
+        """As the chosen one."""
+        return self._chosen is not None and self._chosen.answers_each_message
+
+    def opening(self) -> list[Command]:
+        """Nothing is known yet."""
+        return []
+
+    def parse(self, message: str | bytes) -> list[Command]:
+        """Raises TranscriptionError; one that tells nothing leaves the choice open."""
+        if self._chosen is not None:
+            return self._chosen.parse(message)
+        chosen = self._choose(message)
+        commands = [*chosen.opening(), *chosen.parse(message)]
+        self._chosen = chosen
+        return commands
+
+    def _choose(self, message: str | bytes) -> Adapter:
+        if isinstance(message, bytes):
+            return VoskAdapter(self._session_id, self._defaults)
+        content = json_object(message)
+        if "uid" in content:
+            return WhisperLiveAdapter(self._session_id, self._defaults)
+        if "config" in content or "eof" in content:
+            return VoskAdapter(self._session_id, self._defaults)
+        raise ProtocolViolation(f"the first message has none of {_EXPECTED}", field="message", code="unknown_message")
+
+    def render(self, event: Event | Taken) -> Sequence[str | bytes]:
+        """In the chosen one's words; before that, faults as both understand them."""
+        if self._chosen is not None:
+            return self._chosen.render(event)
+        chosen = WhisperLiveAdapter(self._session_id, self._defaults)
+        return chosen.render(event) if isinstance(event, ErrorEvent) else []
+
+    def closing(self, event: Closed) -> tuple[int, str]:
+        """As the chosen one."""
+        return self._chosen.closing(event) if self._chosen else (event.code, event.reason)

@@ -1,0 +1,183 @@
+"""What all HTTP calls have in common: the gate, bodies of bounded size, uploads, errors that say what was wrong."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from starlette.background import BackgroundTask
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message
+
+from server.auth import Refused
+from server.media import BadMedia
+from server.protocols.fields import invalid
+from streaming.errors import ClientFault, LimitExceeded, ProtocolViolation, ServerFault, TranscriptionError
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_RETRY_AFTER_S = "5"
+_MOST_FIELDS, _MOST_FILES, _FIELD_BYTES = 2_000, 32, 1 << 20
+_HELD = "stenoline.held"  # what is let go of once the answer is out
+_STATUS = {"message_too_big": 413, "unsupported_media": 415, "not_found": 404}
+
+
+def refusal(reason: Refused | TranscriptionError, request_id: str = "") -> Response:
+    """An HTTP answer that says why, in our words and in the fields that the vendors' clients look for."""
+    request_id = request_id or uuid.uuid4().hex
+    status = status_of(reason)
+    headers = {"dg-request-id": request_id, "dg-error": reason.message.encode("ascii", "replace").decode()}
+    headers["dg-error"] = " ".join(headers["dg-error"].split())
+    if status == 503:
+        headers["retry-after"] = _RETRY_AFTER_S
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(error_body(reason, request_id), status, headers)
+
+
+def status_of(reason: Refused | TranscriptionError) -> int:
+    """HTTP status."""
+    if isinstance(reason, Refused):
+        return reason.status
+    if isinstance(reason, ServerFault):
+        return 500 if reason.code == "recogniser_failed" else 503
+    return _STATUS.get(reason.code, 400)
+
+
+def error_body(reason: Refused | TranscriptionError, request_id: str) -> dict[str, Any]:
+    """`error` as OpenAI's clients read it and as ours do; err_* as Deepgram's do."""
+    name = getattr(reason, "field", None)
+    kind = "server_error" if isinstance(reason, ServerFault) else "invalid_request_error"
+    error = {"message": reason.message, "type": kind, "param": name, "code": reason.code, "field": name}
+    return {"error": error, "err_code": reason.code.upper(), "err_msg": reason.message, "request_id": request_id}
+
+
+def bounded(request: Request, most: int) -> Request:
+    """The same request, whose body raises LimitExceeded beyond so many bytes."""
+    declared, receive, read = request.headers.get("content-length", ""), request.receive, 0
+    if declared.isdecimal() and int(declared) > most:
+        raise _too_big(most)
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > most:
+            raise _too_big(most)
+        return message
+
+    return Request(request.scope, counted)
+
+
+def _too_big(most: int) -> LimitExceeded:
+    return LimitExceeded(f"the body is larger than {most / 2**20:g} MiB", field="file", code="message_too_big")
+
+
+@dataclass(slots=True)
+class Form:
+    """Fields and files of a multipart body; a list may be named with brackets or without."""
+
+    _data: FormData
+
+    def text(self, name: str, default: str = "") -> str:
+        """One text."""
+        values = self.texts(name)
+        return values[-1] if values else default
+
+    def texts(self, name: str) -> list[str]:
+        """All of them. Raises ProtocolViolation if one is a file."""
+        values = [*self._data.getlist(name), *self._data.getlist(f"{name}[]")]
+        if any(not isinstance(value, str) for value in values):
+            raise ProtocolViolation(f"{name} is a file, expected text", field=name, code="invalid_value")
+        return [str(value) for value in values]
+
+    def parts(self, name: str) -> dict[str, str]:
+        """An object whose keys came as `name[key]`."""
+        found = {key[len(name) + 1 : -1]: value for key, value in self._data.multi_items() if key.startswith(f"{name}[")}
+        return {key: str(value) for key, value in found.items() if key}
+
+    def files(self, *names: str) -> list[tuple[str, BinaryIO]]:
+        """(file name, content) of uploads under these names."""
+        wanted = {*names, *(f"{name}[]" for name in names)}
+        return [(v.filename or "", v.file) for k, v in self._data.multi_items() if k in wanted and isinstance(v, UploadFile)]
+
+
+def hold(request: Request, file: BinaryIO) -> None:
+    """Close it once the answer is out."""
+    request.scope[_HELD].callback(file.close)
+
+
+async def form_of(request: Request) -> Form:
+    """A multipart or urlencoded body; files beyond a megabyte are on disk. Raises TranscriptionError."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        raise ProtocolViolation(
+            f"content type is {kind or 'not given'!r}, expected multipart/form-data", field="content-type", code="unsupported_media"
+        )
+    try:
+        data = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_FIELD_BYTES)
+        request.scope[_HELD].push_async_callback(data.close)
+        return Form(data)
+    except HTTPException as error:
+        raise ProtocolViolation(f"the form cannot be read: {error.detail}", field="body", code="invalid_form") from None
+
+
+async def unknown(request: Request, error: Exception) -> Response:
+    """For paths and methods that there are not."""
+    assert isinstance(error, HTTPException)
+    message = f"{request.method} {request.url.path}: {error.detail}; /docs lists what there is"
+    answer = refusal(Refused(error.status_code, error.detail.lower().replace(" ", "_"), message))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def endpoint(check: Callable[[Request], object], handler: Handler) -> Handler:
+    """A handler whose caller has passed the gate, and whose faults become answers."""
+
+    async def guarded(request: Request) -> Response:
+        held = request.scope[_HELD] = AsyncExitStack()
+        try:
+            check(request)
+            response = await handler(request)
+        except (Refused, TranscriptionError) as reason:
+            response = refusal(reason)
+        except BadMedia as error:
+            response = refusal(ClientFault(error.message, field="file", code="invalid_file"))
+        except BaseException:
+            await held.aclose()
+            raise
+        response.background = BackgroundTask(held.aclose)  # a stream goes on reading what was handed in
+        return response
+
+    return guarded
+
+
+def number(values: Mapping[str, Any], name: str, low: float, high: float, default: float) -> float:
+    """A number in a range, or the default where it is null or absent. Raises ProtocolViolation."""
+    value = values.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise invalid(name, value, f"a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def numeric(text: str) -> float | str | None:
+    """What a form's text stands for where a number is expected; None if it is empty."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
+
+
+def choice(name: str, value: str, allowed: Sequence[str]) -> str:
+    """One of several texts. Raises ProtocolViolation."""
+    if value not in allowed:
+        raise invalid(name, value, "one of " + ", ".join(allowed))
+    return value

@@ -1,0 +1,116 @@
+"""Where recordings are handed in: from an upload to its finals."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from starlette.requests import Request
+
+from server.engine import Engine
+from server.files import FileSession, Progress, Turns
+from server.formats import joined, text_of
+from server.hotwords import HotwordLists
+from server.media import MediaLimits
+from server.metrics import Metrics
+from server.protocols.base import ServerDefaults
+from streaming.commands import SessionConfig
+from streaming.errors import ProtocolViolation
+from streaming.events import FinalTranscript
+from streaming.session import SessionLimits
+from streaming.timeline import seconds
+
+
+@dataclass(slots=True)
+class Transcript:
+    """Of one recording."""
+
+    finals: list[FinalTranscript] = field(default_factory=list)
+    duration_s: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return joined(text_of(final) for final in self.finals)
+
+    @property
+    def languages(self) -> list[str]:
+        """Those spoken, the one with most words first."""
+        counts: dict[str, int] = {}
+        for final in self.finals:
+            for code in final.languages or ([final.language] if final.language else []):
+                counts[code] = counts.get(code, 0) + (len(final.words) if code == final.language else 0)
+        return sorted(counts, key=lambda code: -counts[code])
+
+    @property
+    def confidence(self) -> float:
+        """Mean over its words; 0 if there are none."""
+        found = [word.confidence for final in self.finals for word in final.words]
+        return sum(found) / len(found) if found else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What handlers need of the service."""
+
+    defaults: ServerDefaults
+    hotwords: HotwordLists
+    metrics: Metrics
+    limits: SessionLimits
+    media: MediaLimits
+    turns: Turns
+    most_bytes: int
+    engine: Any  # () -> Engine, the least loaded one
+    check_open: Any  # () -> None; raises ServerFault while the server goes
+
+    async def events(
+        self, request: Request, source: Path | BinaryIO, config: SessionConfig
+    ) -> AsyncIterator[FinalTranscript | Progress]:
+        """Finals and progress; ends early if the caller has gone."""
+        async with self.turns.take():
+            engine: Engine = self.engine()
+            running = FileSession(engine, self.hotwords, self.metrics, self.limits).run(source, config, self.media)
+            async with aclosing(running) as events:  # type: ignore[type-var]
+                async for event in events:
+                    if isinstance(event, Progress) and await request.is_disconnected():
+                        return
+                    yield event
+
+    def check_turn(self) -> None:
+        """Raises ServerFault while the server goes, or too many files wait."""
+        self.check_open()
+        self.turns.check()
+
+    async def transcript(self, request: Request, source: Path | BinaryIO, config: SessionConfig) -> Transcript:
+        """All of it at once."""
+        found = Transcript()
+        async for event in self.events(request, source, config):
+            if isinstance(event, Progress):
+                found.duration_s = event.heard_s
+            else:
+                found.finals.append(event)
+        return found
+
+    def check_model(self, name: str) -> None:
+        """Raises ProtocolViolation for a model that is not there; names of a vendor's own stand for ours."""
+        known = self.defaults.models
+        if name and name not in known and not name.startswith(VENDORS_MODELS):
+            expected = f"one of {', '.join(known)}"
+            raise ProtocolViolation(f"model is {name!r}, expected {expected}", field="model", code="model_not_found")
+
+
+VENDORS_MODELS = ("whisper-1", "gpt-", "nova", "enhanced", "base", "flux")
+
+
+def segment(final: FinalTranscript) -> Mapping[str, Any]:
+    """Its times, text and confidence."""
+    sure: Sequence[float] = [word.confidence for word in final.words]
+    return {
+        "start": seconds(final.words[0].start),
+        "end": seconds(final.words[-1].end),
+        "text": text_of(final),
+        "confidence": round(sum(sure) / len(sure), 4),
+    }

@@ -1,0 +1,63 @@
+"""Keys for browsers: POST /v1/realtime/client_secrets, and what came before it; docs/protocols/openai-realtime.md."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from server.protocols.fields import invalid, json_object
+from server.protocols.openai_realtime_update import check_session, described_session
+from server.rest.base import Handler, bounded, number
+from server.rest.desk import Desk
+from server.short_keys import ShortKeys
+
+_MOST_BYTES = 1 << 20
+_LEAST_S, _MOST_S, _USUAL_S = 10, 7_200, 600
+
+
+def routes(desk: Desk, keys: ShortKeys, guard: Callable[[Handler], Handler]) -> list[Route]:
+    """Of this module."""
+
+    def made(session: Mapping[str, Any], lifetime_s: float) -> tuple[str, int, dict[str, Any]]:
+        """(key, Unix time of its end, what a session with it is like)."""
+        check_session(session, desk.defaults)
+        key, short = keys.make("/v1/realtime", lifetime_s, session)
+        expires_at = int(short.expires_at)
+        return key, expires_at, described_session(session, desk.defaults, f"sess_{uuid.uuid4().hex}", expires_at)
+
+    async def secrets(request: Request) -> Response:
+        content = await _content(request)
+        key, expires_at, session = made(_part(content, "session"), _lifetime_s(_part(content, "expires_after")))
+        return JSONResponse({"value": key, "expires_at": expires_at, "session": session})
+
+    async def sessions(request: Request) -> Response:
+        key, expires_at, session = made(await _content(request), _USUAL_S)
+        return JSONResponse(session | {"client_secret": {"value": key, "expires_at": expires_at}})
+
+    return [
+        Route("/v1/realtime/client_secrets", guard(secrets), methods=["POST"]),
+        Route("/v1/realtime/transcription_sessions", guard(sessions), methods=["POST"]),
+    ]
+
+
+async def _content(request: Request) -> dict[str, Any]:
+    text = (await bounded(request, _MOST_BYTES).body()).decode(errors="replace")
+    return json_object(text) if text.strip() else {}
+
+
+def _part(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = content.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise invalid(name, value, "an object")
+    return value or {}
+
+
+def _lifetime_s(asked: Mapping[str, Any]) -> float:
+    if asked.get("anchor", "created_at") != "created_at":
+        raise invalid("expires_after.anchor", asked["anchor"], '"created_at"')
+    return number(asked, "seconds", _LEAST_S, _MOST_S, _USUAL_S)

@@ -1,0 +1,72 @@
+"""The TCP port of the Wyoming protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from server import logs
+from server.auth import is_loopback
+from server.config import BadSetting, Config
+from server.wire import Gone, Wire
+
+_READ_BYTES = 1 << 16
+_CLOSE_S = 5.0
+
+Serve = Callable[[Wire, str], Awaitable[None]]
+
+
+class TcpWire:
+    """Bytes as they come, in pieces of no meaning."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def receive(self) -> bytes:
+        """Some bytes. Raises Gone."""
+        try:
+            data = await self._reader.read(_READ_BYTES)
+        except OSError as error:
+            raise Gone(str(error)) from None
+        if not data:
+            raise Gone("the end of the stream")
+        return data
+
+    async def send(self, message: str | bytes) -> None:
+        """Waits while the peer is slow. Raises Gone."""
+        try:
+            self._writer.write(message.encode() if isinstance(message, str) else message)
+            await self._writer.drain()
+        except OSError as error:
+            raise Gone(str(error)) from None
+
+    async def close(self, code: int, reason: str) -> None:
+        """What was sent goes out, if the peer takes it."""
+        try:
+            self._writer.close()
+            await asyncio.wait_for(self._writer.wait_closed(), _CLOSE_S)
+        except (OSError, TimeoutError):
+            self._writer.transport.abort()
+
+
+async def listen(config: Config, serve: Serve) -> asyncio.Server | None:
+    """Start listening, if a port is set. Raises BadSetting."""
+    if not config.wyoming_port:
+        return None
+    if not (is_loopback(config.wyoming_host) or config.insecure):
+        raise BadSetting(
+            f"wyoming_host is {config.wyoming_host}, which others can reach, and the Wyoming protocol knows no keys: "
+            "expected a loopback address, or --insecure to let everybody in"
+        )
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        wire = TcpWire(reader, writer)
+        try:
+            await serve(wire, str(peer[0]) if peer else "?")
+        finally:
+            await wire.close(1000, "")
+
+    server = await asyncio.start_server(accepted, config.wyoming_host, config.wyoming_port)
+    logs.info("wyoming listening", address=f"tcp://{config.wyoming_host}:{server.sockets[0].getsockname()[1]}")
+    return server

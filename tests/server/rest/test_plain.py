@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.server.rest.conftest import SPEECH_S, WAV, Post, form
+
+AUDIO = base64.b64encode(WAV).decode()
+
+
+def test_as_json(post: Post):
+    answer = post("/asr", json={"audio": AUDIO, "language": "auto", "temperature": 0.2}).json()
+    assert set(answer) == {"text", "segments", "confidence", "language", "duration"}
+    assert answer["text"] == " ".join(s["text"] for s in answer["segments"]) and len(answer["segments"]) == 2
+    assert answer["language"] == "en" and answer["duration"] == pytest.approx(SPEECH_S, abs=0.01)
+    assert 0 < answer["confidence"] <= 1 and all(0 <= s["start"] < s["end"] <= SPEECH_S for s in answer["segments"])
+
+
+def test_as_a_form(post: Post):
+    assert post("/asr", **form(language="en")).json() == post("/asr", json={"audio": f"data:audio/wav;base64,{AUDIO}"}).json()
+
+
+def test_one_bad_file_does_not_spoil_the_rest(post: Post):
+    wanted = post("/asr", json={"audio": AUDIO}).json()
+    for answer in (
+        post("/asr", **form([("a.wav", WAV), ("b.wav", b"no sound"), ("c.wav", WAV)])).json(),
+        post(
+            "/asr", json={"files": [{"name": n, "audio": a} for n, a in (("a.wav", AUDIO), ("b.wav", "bm8="), ("c.wav", AUDIO))]}
+        ).json(),
+    ):
+        first, second, third = answer["results"]
+        assert first == {"file": "a.wav", **wanted} and third == {"file": "c.wav", **wanted}
+        assert second["file"] == "b.wav" and second["error"]["code"] == "invalid_file"
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ({}, "audio"),
+        ({"audio": ""}, "audio"),
+        ({"audio": "not base64!"}, "audio"),
+        ({"audio": 5}, "audio"),
+        ({"audio": AUDIO, "langage": "en"}, "langage"),
+        ({"audio": AUDIO, "language": 7}, "language"),
+        ({"audio": AUDIO, "temperature": 2}, "temperature"),
+        ({"audio": AUDIO, "temperature": True}, "temperature"),
+        ({"audio": AUDIO, "text": {"redact": ["names"]}}, "redact"),
+        ({"audio": AUDIO, "hotwords": ["x" * 101]}, "hotwords"),
+        ({"audio": AUDIO, "prompt": 1}, "prompt"),
+        ({"files": []}, "files"),
+        ({"files": [{"name": 1, "audio": AUDIO}]}, "files[0]"),
+        ({"files": [{"audio": "?"}]}, "files[0].audio"),
+        ([], "message"),
+    ],
+)
+def test_what_cannot_be_used_is_named(post: Post, content: Any, name: str):
+    answer = post("/asr", json=content)
+    assert answer.status_code == 400 and answer.json()["error"]["field"] in (name, f"text.{name}")
+
+
+def test_text_forms_and_hotwords(post: Post):
+    plain = post("/asr", json={"audio": AUDIO}).json()["text"]
+    first = plain.split()[0]
+    answer = post("/asr", json={"audio": AUDIO, "hotwords": [{"text": "ZZ-9", "sounds_like": [first]}], "hotword_lists": ["gpu"]})
+    assert answer.json()["text"].startswith("ZZ-9")
