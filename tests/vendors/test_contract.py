@@ -28,34 +28,34 @@ LIMIT_S = 120
 
 @dataclass(frozen=True)
 class Client:
-    """`differs`: words that may be others than in the native protocol, and why."""
+    """A client and the environment that it runs in."""
 
     environment: str
     script: str
     url: str  # {http}, {ws} or {wyoming} stand for the server's addresses
-    differs: int = 0
 
 
-ONE_PASS = 1  # a recording is heard in one pass, without the words that partials have settled
-OTHER_ENDS = 1  # the client asks for other ends of utterances
+# What a word is heard as depends on how much had come when partials settled it, so on the pace and the load of the machine:
+# that all dialects give the very same text is held where the pace is fixed, in tests/server/protocols/test_conformance.py.
+DIFFERS = 0.1  # share of words; an utterance that is lost or comes twice is a quarter of them
 
 TABLE = [
     Client("openai-new", "openai_realtime", "{http}/v1"),
     Client("openai-1x", "openai_beta_realtime", "{http}/v1"),
-    Client("openai-new", "openai_rest", "{http}", ONE_PASS),
-    Client("openai-1x", "openai_rest", "{http}", ONE_PASS),
+    Client("openai-new", "openai_rest", "{http}"),
+    Client("openai-1x", "openai_rest", "{http}"),
     Client("deepgram-new", "deepgram_live", "{http}"),
     Client("deepgram-7-7", "deepgram_live", "{http}"),
-    Client("deepgram-new", "deepgram_rest", "{http}", ONE_PASS),
-    Client("deepgram-7-7", "deepgram_rest", "{http}", ONE_PASS),
+    Client("deepgram-new", "deepgram_rest", "{http}"),
+    Client("deepgram-7-7", "deepgram_rest", "{http}"),
     Client("wyoming-new", "wyoming_client", "{wyoming}"),
     Client("wyoming-old", "wyoming_client", "{wyoming}"),
     Client("websockets", "vosk_loop", "{ws}"),
     Client("websockets", "whisper_live_client", "{ws}"),
     Client("pipecat", "pipecat_openai", "{ws}"),
-    Client("pipecat", "pipecat_deepgram", "{ws}", OTHER_ENDS),
-    Client("livekit", "livekit_openai", "{http}", OTHER_ENDS),
-    Client("livekit", "livekit_deepgram", "{http}", OTHER_ENDS),
+    Client("pipecat", "pipecat_deepgram", "{ws}"),
+    Client("livekit", "livekit_openai", "{http}"),
+    Client("livekit", "livekit_deepgram", "{http}"),
 ]
 
 
@@ -95,5 +95,5 @@ def test_the_same_words_through_each_dialect(client: Client, target: Target):
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr[-4_000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])
-    assert errors(target.words, tokens(found["text"])) <= client.differs, found["text"]
+    assert errors(target.words, tokens(found["text"])) <= DIFFERS * len(target.words), found["text"]
     assert found["events"] > 0 and found["first_partial_s"] >= 0
