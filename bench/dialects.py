@@ -22,8 +22,8 @@ from bench.manifest import DATA
 from bench.report import report
 from bench.score import matched, tokens
 from server.media import blocks
+from server.protocols.wyoming import framed
 from server.run import listen
-from tests.server.protocols.test_wyoming import frame
 
 Shown = list[tuple[float, str]]  # (seconds since the first sample was sent, all the text so far)
 STABLE = ("openai_realtime", "wyoming")
@@ -197,14 +197,14 @@ async def _wyoming(port: str) -> Shown:
 
     audio = {"rate": 16_000, "width": 2, "channels": 1}
     reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
-    writer.write(frame("transcribe", language="en") + frame("audio-start", **audio))
+    writer.write(framed("transcribe", {"language": "en"}) + framed("audio-start", audio))
     text, frames = _Text(), Frames()
 
     async def send() -> None:
         async for piece in _paced(text.started):
-            writer.write(frame("audio-chunk", piece, **audio))
+            writer.write(framed("audio-chunk", audio, piece))
             await writer.drain()
-        writer.write(frame("audio-stop"))
+        writer.write(framed("audio-stop", {}))
 
     sending = asyncio.create_task(send())
     while data := await reader.read(65_536):

@@ -117,11 +117,11 @@ def make(folder: Path) -> Path:
     manifest = folder / "dev.jsonl"
     if manifest.exists():
         return manifest
-    voice = _voice()
+    joe = voice()
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, (written, spoken, listed) in enumerate(track(SENTENCES, "speaking")):
-        sound, terms = _speak(voice, spoken or written), [term for term in listed.split("|") if term]
+        sound, terms = speak(joe, spoken or written), [term for term in listed.split("|") if term]
         for condition, heard in (("clean", sound), (f"snr{SNR_DB}", sound + fan(len(sound), _rms(sound) / 10 ** (SNR_DB / 20)))):
             rows.append(_row(folder, f"own_{number:02}_{condition}", heard, written, terms, condition))
     rows += [_row(folder, f"fan_{n}", fan(10 * SAMPLE_RATE, level), "", [], "noise") for n, level in enumerate((0.003, 0.02, 0.1))]
@@ -144,7 +144,8 @@ def _row(folder: Path, name: str, sound: Samples, text: str, terms: list[str], c
     return row | {"language": "en", "seconds": len(sound) / SAMPLE_RATE}
 
 
-def _voice() -> Any:
+def voice() -> Any:
+    """Piper's, from its package. Raises SystemExit if that is not installed."""
     try:
         from piper import PiperVoice
 
@@ -155,7 +156,8 @@ def _voice() -> Any:
         raise SystemExit(message) from None
 
 
-def _speak(voice: Any, sentence: str) -> Samples:
+def speak(voice: Any, sentence: str) -> Samples:
+    """Its sound."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         voice.synthesize_wav(sentence, file)

@@ -39,12 +39,9 @@ class Adapter(Protocol):
     """One connection's wire format."""
 
     name: str
-    media: str | None  # the form of compressed sound (see server/media_stream.py); None: samples as they are
-    channels: int  # that are kept apart
-
-    @property
-    def answers_each_message(self) -> bool:
-        """Whether render() is told of a message that was taken; may change from one to the next."""
+    media: str | None = None  # the form of compressed sound (see server/media_stream.py); None: samples as they are
+    channels: int = 1  # that are kept apart
+    answers_each_message: bool = False  # render() is told of each that was taken; may change from one to the next
 
     def opening(self) -> list[Command]:
         """Commands that the handshake itself amounts to."""
@@ -56,4 +53,5 @@ class Adapter(Protocol):
         """Messages that tell of an event; none if this wire format has no words for it."""
 
     def closing(self, event: Closed) -> tuple[int, str]:
-        """WebSocket close code and reason."""
+        """WebSocket close code and reason: as the session says, if the vendor has no others."""
+        return event.code, event.reason

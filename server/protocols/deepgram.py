@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model.interfaces import Hotword, SampleIndex, Word
-from server.protocols.base import ServerDefaults, Taken
+from server.protocols.base import Adapter, ServerDefaults, Taken
 from server.protocols.fields import check_endpointing, hotwords, invalid, json_object, languages, only
 from streaming.audio.pcm import check_format
 from streaming.biasing import HEAVIEST, normalised
@@ -40,6 +40,7 @@ from streaming.events import (
     SpeechStarted,
     UtteranceGap,
 )
+from streaming.text.growing import text_of
 from streaming.text.redaction import KINDS
 from streaming.text.style import TextStyle
 from streaming.timeline import seconds
@@ -73,13 +74,10 @@ _REDACTED = {
 }
 
 
-class DeepgramAdapter:
+class DeepgramAdapter(Adapter):
     """Settings come in the query; audio is binary, control is JSON."""
 
     name = "deepgram"
-    answers_each_message = False
-    media: str | None = None
-    channels = 1
 
     def __init__(self, session_id: str, defaults: ServerDefaults, query: Query) -> None:
         """Raises TranscriptionError for a parameter that is known and cannot be served."""
@@ -283,7 +281,7 @@ class DeepgramAdapter:
 def alternative(words: tuple[Word, ...]) -> dict[str, Any]:
     """Text, words with their times, mean confidence."""
     confidence = sum(w.confidence for w in words) / len(words) if words else 0.0
-    transcript = "".join(word.text for word in words).strip()
+    transcript = text_of(words)
     return {"transcript": transcript, "confidence": round(confidence, 4), "words": [_word(w) for w in words if _bare(w)]}
 
 

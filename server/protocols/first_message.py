@@ -15,20 +15,14 @@ from streaming.events import Closed, ErrorEvent, Event
 _EXPECTED = "uid (WhisperLive), or config or audio (vosk)"
 
 
-class FirstMessageAdapter:
+class FirstMessageAdapter(Adapter):
     """WhisperLive or vosk."""
+
+    name = "first_message"
 
     def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
         self._session_id, self._defaults = session_id, defaults
         self._chosen: Adapter | None = None
-        self.name = "first_message"
-        self.media: str | None = None
-        self.channels = 1
-
-    @property
-    def answers_each_message(self) -> bool:
-        """As the chosen one."""
-        return self._chosen is not None and self._chosen.answers_each_message
 
     def opening(self) -> list[Command]:
         """Nothing is known yet."""
@@ -40,7 +34,7 @@ class FirstMessageAdapter:
             return self._chosen.parse(message)
         chosen = self._choose(message)
         commands = [*chosen.opening(), *chosen.parse(message)]
-        self._chosen = chosen
+        self._chosen, self.answers_each_message = chosen, chosen.answers_each_message
         return commands
 
     def _choose(self, message: str | bytes) -> Adapter:

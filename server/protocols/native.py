@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from model.interfaces import Word
-from server.protocols.base import ServerDefaults, Taken
+from server.protocols.base import Adapter, ServerDefaults, Taken
 from server.protocols.fields import (
     check_endpointing,
     flag,
@@ -51,6 +51,7 @@ from streaming.events import (
     UtteranceGap,
     Warned,
 )
+from streaming.text.growing import text_of
 from streaming.timeline import seconds
 
 _ENCODINGS = tuple(e.value for e in Encoding)
@@ -58,13 +59,10 @@ _COMPRESSED = ("container", "opus")
 _LONGEST_MARKER = 256
 
 
-class NativeAdapter:
+class NativeAdapter(Adapter):
     """JSON text messages and binary audio."""
 
     name = "native"
-    answers_each_message = False
-    media: str | None = None
-    channels = 1
 
     def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
         self._session_id = session_id
@@ -182,16 +180,12 @@ class NativeAdapter:
             case UtteranceGap() | Taken():
                 return None
 
-    def closing(self, event: Closed) -> tuple[int, str]:
-        """As the session says."""
-        return event.code, event.reason
-
 
 def _partial(event: PartialTranscript) -> dict[str, Any]:
     return {
         "type": "partial",
         "utterance": event.utterance,
-        "text": _text(event.stable + event.unstable),
+        "text": text_of(event.stable + event.unstable),
         "stable": _words(event.stable),
         "unstable": _words(event.unstable),
         "start": seconds(event.start),
@@ -204,7 +198,7 @@ def _final(event: FinalTranscript) -> dict[str, Any]:
     return {
         "type": "final",
         "utterance": event.utterance,
-        "text": _text(event.words),
+        "text": text_of(event.words),
         "words": _words(event.words),
         "start": seconds(event.start),
         "end": seconds(event.end),
@@ -213,10 +207,6 @@ def _final(event: FinalTranscript) -> dict[str, Any]:
         "languages": list(event.languages),
         "reason": event.reason,
     }
-
-
-def _text(words: tuple[Word, ...]) -> str:
-    return "".join(word.text for word in words).strip()
 
 
 def _words(words: tuple[Word, ...]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from server.protocols.base import ServerDefaults, Taken
+from server.protocols.base import Adapter, ServerDefaults, Taken
 from server.protocols.fields import flag, invalid, json_object
 from server.protocols.openai_realtime_items import Conversation, Message, fault
 from server.protocols.openai_realtime_settings import Settings, described, described_flat, initial, session_config
@@ -41,12 +41,10 @@ _OF_CONVERSATIONS = (
 Query = Sequence[tuple[str, str]]
 
 
-class RealtimeAdapter:
+class RealtimeAdapter(Adapter):
     """JSON text messages both ways, audio in base64."""
 
     name = "openai_realtime"
-    media: str | None = None
-    channels = 1
 
     def __init__(
         self,
@@ -222,10 +220,6 @@ class RealtimeAdapter:
         if kind == "session.created":
             message |= {"id": f"sess-{self._id}", "created": int(datetime.now(UTC).timestamp())}  # where vLLM's clients look
         return [message]
-
-    def closing(self, event: Closed) -> tuple[int, str]:
-        """As the session says: 1008, 1012 and 1013 mean to these clients what they mean here."""
-        return event.code, event.reason
 
 
 def _asked_for(given: Mapping[str, str], session: Mapping[str, Any], defaults: ServerDefaults) -> Settings:

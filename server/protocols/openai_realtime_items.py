@@ -16,11 +16,11 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from model.interfaces import SampleIndex, Word
-from server.protocols.growing import GrowingText
 from server.protocols.openai_realtime_settings import INTERIM, LOGPROBS, Settings
 from streaming.commands import Flush
 from streaming.errors import ClientFault, LimitExceeded, RecogniserFailed, TranscriptionError
 from streaming.events import Event, FinalTranscript, Flushed, PartialTranscript, SpeechStarted, UtteranceGap
+from streaming.text.growing import GrowingText
 from streaming.timeline import samples, seconds
 
 Message: TypeAlias = dict[str, Any]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from server.protocols.growing import GrowingText
 from streaming.errors import ShuttingDown, TranscriptionError
 from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, Flushed, PartialTranscript
+from streaming.text.growing import GrowingText
 
 SAMPLE_RATE = 16_000  # s16le mono
 FINAL = "final"  # marker of the commit that ends a transcript

@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from model.interfaces import Hotword, Word
-from server.protocols.base import ServerDefaults, Taken
+from server.protocols.base import Adapter, ServerDefaults, Taken
 from server.protocols.fields import flag, invalid, json_object, texts, whole
 from streaming.audio.pcm import check_format
 from streaming.biasing import normalised
 from streaming.commands import Append, AudioFormat, Close, Command, Configure, Finalize
 from streaming.errors import ProtocolViolation
 from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, Flushed, PartialTranscript
+from streaming.text.growing import text_of
 from streaming.timeline import seconds
 
 _USUAL_RATE = 8_000
@@ -26,13 +27,11 @@ _MOST_ALTERNATIVES = 10
 Words = tuple[Word, ...]
 
 
-class VoskAdapter:
+class VoskAdapter(Adapter):
     """Settings and the end come as JSON, audio as s16le."""
 
     name = "vosk"
     answers_each_message = True
-    media: str | None = None
-    channels = 1
 
     def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
         self._config = defaults.session()
@@ -107,7 +106,7 @@ class VoskAdapter:
             self._finals.append(final.words)
 
     def _answer(self) -> str:
-        content: dict[str, Any] = {"partial": _text(self._partial)}
+        content: dict[str, Any] = {"partial": text_of(self._partial)}
         if self._faults:
             content = {"error": self._faults.popleft()} | content
         elif self._finals:
@@ -118,17 +117,9 @@ class VoskAdapter:
         listed = [_word(word) for word in words] if self._has_words else []
         content: dict[str, Any] = {"result": listed} if listed else {}
         if not self._has_alternatives:
-            return content | {"text": _text(words)}
+            return content | {"text": text_of(words)}
         confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
-        return {"alternatives": [{"confidence": round(confidence, 4), **content, "text": _text(words)}]}
-
-    def closing(self, event: Closed) -> tuple[int, str]:
-        """As the session says."""
-        return event.code, event.reason
-
-
-def _text(words: Words) -> str:
-    return "".join(word.text for word in words).strip()
+        return {"alternatives": [{"confidence": round(confidence, 4), **content, "text": text_of(words)}]}
 
 
 def _word(word: Word) -> dict[str, Any]:

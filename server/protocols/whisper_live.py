@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from model.interfaces import Hotword, Word
-from server.protocols.base import ServerDefaults, Taken
+from server.protocols.base import Adapter, ServerDefaults, Taken
 from server.protocols.fields import flag, invalid, json_object, languages, one_of, only, whole
 from streaming.biasing import normalised
 from streaming.commands import Append, AudioFormat, Close, Command, Configure, Encoding, SessionConfig
@@ -23,13 +23,10 @@ _LONGEST_UID = 200
 Message = dict[str, Any]
 
 
-class WhisperLiveAdapter:
+class WhisperLiveAdapter(Adapter):
     """The first message has the settings; audio is binary; what was said last comes again and again."""
 
     name = "whisper_live"
-    answers_each_message = False
-    media: str | None = None
-    channels = 1
 
     def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
         self._defaults = defaults
@@ -121,10 +118,6 @@ class WhisperLiveAdapter:
             segment["words"] = [_word(word) for word in words]
         self._end = max(start, end) if is_done else self._end
         return segment
-
-    def closing(self, event: Closed) -> tuple[int, str]:
-        """As the session says."""
-        return event.code, event.reason
 
 
 def _listed(given: object) -> list[str]:

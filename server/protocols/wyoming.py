@@ -11,14 +11,14 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from model.interfaces import Hotword
-from server.protocols.base import ServerDefaults, Taken
+from server.protocols.base import Adapter, ServerDefaults, Taken
 from server.protocols.fields import invalid, languages, only, texts
-from server.protocols.growing import GrowingText
 from streaming.audio.pcm import check_format
 from streaming.biasing import normalised
 from streaming.commands import Append, AudioFormat, Close, Command, Configure, Encoding, Flush, SessionConfig
 from streaming.errors import LimitExceeded, ProtocolViolation, TranscriptionError
 from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, Flushed, PartialTranscript
+from streaming.text.growing import GrowingText
 
 MOST_HEADER, MOST_DATA, MOST_PAYLOAD = 1 << 16, 1 << 20, 1 << 20  # bytes
 _WIDTHS = {2: Encoding.S16LE, 4: Encoding.S32LE}
@@ -92,13 +92,11 @@ def _object(data: bytes, name: str) -> dict[str, Any]:
     return found
 
 
-class WyomingAdapter:
+class WyomingAdapter(Adapter):
     """One connection, any number of transcriptions one after the other."""
 
     name = "wyoming"
     answers_each_message = True
-    media: str | None = None
-    channels = 1
 
     def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
         self._defaults = defaults
@@ -152,11 +150,11 @@ class WyomingAdapter:
         spoken = list(self._defaults.languages) or ["en"]
         models = [{"name": n, "description": f"{n}, live", "languages": spoken, **common} for n in names]
         program = {"name": "stenoline", "description": "live transcription", "models": models, **common}
-        self._waiting.append(_frame("info", {"asr": [program | {"supports_transcript_streaming": True}]}))
+        self._waiting.append(framed("info", {"asr": [program | {"supports_transcript_streaming": True}]}))
         return []
 
     def _ping(self, frame: Frame) -> list[Command]:
-        self._waiting.append(_frame("pong", {"text": frame.data.get("text")}))
+        self._waiting.append(framed("pong", {"text": frame.data.get("text")}))
         return []
 
     def _transcribe(self, frame: Frame) -> list[Command]:
@@ -193,7 +191,7 @@ class WyomingAdapter:
         return [*self._start(frame), Append(frame.payload)]
 
     def _empty(self) -> list[Command]:
-        self._waiting += [_frame("transcript", {"text": ""})]
+        self._waiting += [framed("transcript", {"text": ""})]
         return []
 
     # out
@@ -223,26 +221,25 @@ class WyomingAdapter:
     def _told(self, added: str) -> list[bytes]:
         if not added:
             return []
-        start = [] if self._has_begun else [_frame("transcript-start", {})]
+        start = [] if self._has_begun else [framed("transcript-start", {})]
         self._has_begun = True
-        return [*start, _frame("transcript-chunk", {"text": added})]
+        return [*start, framed("transcript-chunk", {"text": added})]
 
     def _ended(self) -> list[bytes]:
-        start = [] if self._has_begun else [_frame("transcript-start", {})]
+        start = [] if self._has_begun else [framed("transcript-start", {})]
         data = {"text": self._growing.text, **({"language": self._language} if self._language else {})}
         self._growing, self._has_begun, self._language = GrowingText(), False, None
-        return [*start, _frame("transcript", data), _frame("transcript-stop", {})]
-
-    def closing(self, event: Closed) -> tuple[int, str]:
-        """There are no codes over TCP."""
-        return event.code, event.reason
+        return [*start, framed("transcript", data), framed("transcript-stop", {})]
 
 
 def _fault(error: TranscriptionError) -> bytes:
-    return _frame("error", {"text": error.message, "code": error.code})
+    return framed("error", {"text": error.message, "code": error.code})
 
 
-def _frame(kind: str, data: Mapping[str, Any]) -> bytes:
+def framed(kind: str, data: Mapping[str, Any], payload: bytes = b"") -> bytes:
+    """An event as it goes over the wire."""
     body = json.dumps(data, ensure_ascii=False).encode() if data else b""
     header = {"type": kind, "version": _VERSION, **({"data_length": len(body)} if body else {})}
-    return json.dumps(header).encode() + b"\n" + body
+    if payload:
+        header["payload_length"] = len(payload)
+    return json.dumps(header).encode() + b"\n" + body + payload

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,6 @@ from starlette.requests import Request
 
 from server.engine import Engine
 from server.files import FileSession, Progress, Turns
-from server.formats import joined, text_of
 from server.hotwords import HotwordLists
 from server.media import MediaLimits
 from server.metrics import Metrics
@@ -21,6 +20,7 @@ from streaming.commands import SessionConfig
 from streaming.errors import ProtocolViolation
 from streaming.events import FinalTranscript
 from streaming.session import SessionLimits
+from streaming.text.growing import joined, text_of
 from streaming.timeline import seconds
 
 
@@ -34,7 +34,7 @@ class Transcript:
     @property
     def text(self) -> str:
         """All of it."""
-        return joined(text_of(final) for final in self.finals)
+        return joined(final.words for final in self.finals)
 
     @property
     def languages(self) -> list[str]:
@@ -63,16 +63,15 @@ class Desk:
     media: MediaLimits
     turns: Turns
     most_bytes: int
-    engine: Any  # () -> Engine, the least loaded one
-    check_open: Any  # () -> None; raises ServerFault while the server goes
+    engine: Callable[[], Engine]  # the least loaded one
+    check_open: Callable[[], None]  # raises ServerFault while the server goes
 
     async def events(
         self, request: Request, source: Path | BinaryIO, config: SessionConfig
     ) -> AsyncIterator[FinalTranscript | Progress]:
         """Finals and progress; ends early if the caller has gone."""
         async with self.turns.take():
-            engine: Engine = self.engine()
-            running = FileSession(engine, self.hotwords, self.metrics, self.limits).run(source, config, self.media)
+            running = FileSession(self.engine(), self.hotwords, self.metrics, self.limits).run(source, config, self.media)
             async with aclosing(running) as events:  # type: ignore[type-var]
                 async for event in events:
                     if isinstance(event, Progress) and await request.is_disconnected():
@@ -111,6 +110,6 @@ def segment(final: FinalTranscript) -> Mapping[str, Any]:
     return {
         "start": seconds(final.words[0].start),
         "end": seconds(final.words[-1].end),
-        "text": text_of(final),
+        "text": text_of(final.words),
         "confidence": round(sum(sure) / len(sure), 4),
     }

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from model.interfaces import Hotword, Word
 from server.files import Progress
-from server.formats import joint, srt, text_of, vtt
+from server.formats import srt, vtt
 from server.media import BadMedia
 from server.protocols.fields import invalid, languages, only
 from server.rest.base import Form, Handler, bounded, choice, error_body, form_of, number, numeric
@@ -27,6 +27,7 @@ from streaming.commands import EndpointingConfig, SessionConfig
 from streaming.endpointing import check_bounds
 from streaming.errors import ClientFault, LimitExceeded, ProtocolViolation, TranscriptionError
 from streaming.events import FinalTranscript
+from streaming.text.growing import GrowingText
 from streaming.timeline import seconds
 
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
@@ -230,15 +231,14 @@ def language_name(code: str) -> str:
 
 async def _events(desk: Desk, request: Request, source: Any, wanted: Wanted) -> AsyncIterator[str]:
     """Server-sent events: a delta an utterance; progress as comments, which clients skip."""
-    found = Transcript()
+    found, growing = Transcript(), GrowingText()
     try:
         async for event in desk.events(request, source, wanted.config):
             if isinstance(event, Progress):
                 found.duration_s = event.heard_s
                 yield f": {event.heard_s:.1f} s heard\n\n"
                 continue
-            text = text_of(event)
-            delta: dict[str, Any] = {"type": "transcript.text.delta", "delta": joint(found.text, text) + text}
+            delta: dict[str, Any] = {"type": "transcript.text.delta", "delta": growing.close(event.words)}
             yield _event(delta | _logprobs([event], wanted))
             found.finals.append(event)
     except TranscriptionError as error:
@@ -247,7 +247,7 @@ async def _events(desk: Desk, request: Request, source: Any, wanted: Wanted) -> 
     except BadMedia as error:
         yield f"data: {json.dumps(error_body(ClientFault(error.message, field='file', code='invalid_file'), ''))}\n\n"
         return
-    done: dict[str, Any] = {"type": "transcript.text.done", "text": found.text}
+    done: dict[str, Any] = {"type": "transcript.text.done", "text": growing.text}
     yield _event(done | {"languages": [{"code": code} for code in found.languages]} | _logprobs(found.finals, wanted))
     yield "data: [DONE]\n\n"
 

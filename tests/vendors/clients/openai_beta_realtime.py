@@ -12,15 +12,13 @@ import base64
 import json
 import sys
 import time
-import wave
 from typing import Any, get_args
 
 from openai import AsyncOpenAI
 from openai.resources.beta.realtime.realtime import AsyncRealtimeConnection
 from openai.types.beta.realtime import RealtimeServerEvent, TranscriptionSession
+from wav import PIECE_S, paced_pcm, pcm, rate_of
 
-SPEED = 4.0
-CHUNK_S = 0.1
 HEARD = "conversation.item.input_audio_transcription."
 CLASSES = {get_args(c.model_fields["type"].annotation)[0]: c for c in get_args(get_args(RealtimeServerEvent)[0])}
 
@@ -84,13 +82,12 @@ async def until(connection: AsyncRealtimeConnection, checked: Checked, kind: str
             return raw
 
 
-async def stream(connection: AsyncRealtimeConnection, checked: Checked, pcm: bytes, rate: int) -> None:
+async def stream(connection: AsyncRealtimeConnection, checked: Checked, sound: bytes, rate: int) -> None:
     checked.began = time.monotonic()
     spoken = asyncio.create_task(until(connection, checked, "never"))
-    step, pcm = int(CHUNK_S * rate) * 2 - 1, pcm + bytes(2 * rate)
-    for at in range(0, len(pcm), step):
-        await connection.input_audio_buffer.append(audio=base64.b64encode(pcm[at : at + step]).decode())
-        await asyncio.sleep(max(0.0, checked.began + (at + step) / (2 * rate) / SPEED - time.monotonic()))
+    odd_step = int(PIECE_S * rate) * 2 - 1
+    async for piece in paced_pcm(sound + bytes(2 * rate), rate, odd_step):
+        await connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
     await connection.input_audio_buffer.commit()
     while not checked.is_over:
         assert not spoken.done(), spoken.result()
@@ -108,7 +105,7 @@ def settings(rate: int) -> Any:
     }
 
 
-async def transcription(client: AsyncOpenAI, pcm: bytes, rate: int) -> Checked:
+async def transcription(client: AsyncOpenAI, sound: bytes, rate: int) -> Checked:
     """As a transcription session."""
     checked = Checked()
     async with client.beta.realtime.connect(model="whisper-1", extra_query={"intent": "transcription"}) as connection:
@@ -116,31 +113,29 @@ async def transcription(client: AsyncOpenAI, pcm: bytes, rate: int) -> Checked:
         await connection.transcription_session.update(session=settings(rate))
         shown = (await until(connection, checked, "transcription_session.updated"))["session"]
         assert shown["input_audio_transcription"] == {"model": "whisper-1", "language": "en"}
-        await stream(connection, checked, pcm, rate)
+        await stream(connection, checked, sound, rate)
     return checked
 
 
-async def conversation(client: AsyncOpenAI, pcm: bytes, rate: int) -> Checked:
+async def conversation(client: AsyncOpenAI, sound: bytes, rate: int) -> Checked:
     """As a conversation that is only listened to."""
     checked = Checked()
     async with client.beta.realtime.connect(model="whisper-1") as connection:
         await until(connection, checked, "session.created")
         await connection.session.update(session=settings(rate))
         assert (await until(connection, checked, "session.updated"))["session"]["turn_detection"]["silence_duration_ms"] == 500
-        await stream(connection, checked, pcm, rate)
+        await stream(connection, checked, sound, rate)
     return checked
 
 
 async def main(base_url: str, path: str) -> None:
-    with wave.open(path) as sound:
-        assert sound.getnchannels() == 1 and sound.getsampwidth() == 2
-        rate, pcm = sound.getframerate(), sound.readframes(sound.getnframes())
+    rate, sound = rate_of(path), pcm(path)
     base_url = base_url.rstrip("/")
     base_url = base_url if base_url.endswith("/v1") else base_url + "/v1"
     sockets = "ws" + base_url.removeprefix("http")
     client = AsyncOpenAI(api_key="key", base_url=base_url, websocket_base_url=sockets)
-    checked = await transcription(client, pcm, rate)
-    again = await conversation(client, pcm, rate)
+    checked = await transcription(client, sound, rate)
+    again = await conversation(client, sound, rate)
     assert any(event["type"] == "conversation.item.created" for event in checked.events)
     report = {"text": checked.text, "first_partial_s": checked.first_partial_s, "events": len(checked.events + again.events)}
     print(json.dumps({**report, "text_of_conversation": again.text}, ensure_ascii=False))

@@ -13,15 +13,13 @@ import copy
 import json
 import sys
 import time
-import wave
 from typing import Any, get_args
 
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types.realtime import RealtimeServerEvent
+from wav import PIECE_S, paced_pcm, pcm, rate_of
 
-SPEED = 4.0
-CHUNK_S = 0.1
 HEARD = "conversation.item.input_audio_transcription."
 
 
@@ -123,15 +121,13 @@ def settings(rate: int, turn_detection: dict[str, Any] | None) -> Any:
     }
 
 
-async def send(connection: AsyncRealtimeConnection, pcm: bytes, rate: int) -> None:
-    step = int(CHUNK_S * rate) * 2 - 1  # an odd number of bytes
-    started = time.monotonic()
-    for at in range(0, len(pcm), step):
-        await connection.input_audio_buffer.append(audio=base64.b64encode(pcm[at : at + step]).decode())
-        await asyncio.sleep(max(0.0, started + (at + step) / (2 * rate) / SPEED - time.monotonic()))
+async def send(connection: AsyncRealtimeConnection, sound: bytes, rate: int) -> None:
+    odd_step = int(PIECE_S * rate) * 2 - 1
+    async for piece in paced_pcm(sound, rate, odd_step):
+        await connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
 
 
-async def with_turns(client: AsyncOpenAI, pcm: bytes, rate: int) -> Checked:
+async def with_turns(client: AsyncOpenAI, sound: bytes, rate: int) -> Checked:
     """The server commits; what is left at the end the client commits."""
     checked = Checked()
     async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
@@ -143,7 +139,7 @@ async def with_turns(client: AsyncOpenAI, pcm: bytes, rate: int) -> Checked:
         await connection.send({"type": "response.create", "event_id": "mine"})
         assert (await until(connection, checked, "error"))["error"]["event_id"] == "mine"
         checked.began = time.monotonic()
-        sender = asyncio.create_task(send(connection, pcm + bytes(2 * rate), rate))
+        sender = asyncio.create_task(send(connection, sound + bytes(2 * rate), rate))
         spoken = asyncio.create_task(until(connection, checked, "never"))
         await sender
         await connection.input_audio_buffer.commit(event_id="last")
@@ -161,13 +157,13 @@ def is_over(checked: Checked) -> bool:
     return bool(by_client or checked.errors[1:]) and set(checked.transcripts) == set(checked.committed)
 
 
-async def with_commits(client: AsyncOpenAI, pcm: bytes, rate: int) -> Checked:
+async def with_commits(client: AsyncOpenAI, sound: bytes, rate: int) -> Checked:
     """Two commits, whatever the pauses."""
-    checked, half = Checked(), len(pcm) // 4 * 2
+    checked, half = Checked(), len(sound) // 4 * 2
     async with client.realtime.connect(model="gpt-4o-transcribe", extra_query={"intent": "transcription"}) as connection:
         await connection.session.update(session=settings(rate, None))
         await until(connection, checked, "session.updated")
-        for part in (pcm[:half], pcm[half:]):
+        for part in (sound[:half], sound[half:]):
             await send(connection, part, rate)
             await connection.input_audio_buffer.commit()
             await until(connection, checked, HEARD + "completed")
@@ -178,13 +174,11 @@ async def with_commits(client: AsyncOpenAI, pcm: bytes, rate: int) -> Checked:
 
 
 async def main(base_url: str, path: str) -> None:
-    with wave.open(path) as sound:
-        assert sound.getnchannels() == 1 and sound.getsampwidth() == 2
-        rate, pcm = sound.getframerate(), sound.readframes(sound.getnframes())
+    rate, sound = rate_of(path), pcm(path)
     base_url = base_url.rstrip("/")
     client = AsyncOpenAI(api_key="key", base_url=base_url if base_url.endswith("/v1") else base_url + "/v1")
-    turns = await with_turns(client, pcm, rate)
-    commits = await with_commits(client, pcm, rate)
+    turns = await with_turns(client, sound, rate)
+    commits = await with_commits(client, sound, rate)
     events = len(turns.kinds) + len(commits.kinds)
     report = {"text": turns.text, "first_partial_s": turns.first_partial_s, "events": events, "text_by_commits": commits.text}
     print(json.dumps(report, ensure_ascii=False))

@@ -25,10 +25,17 @@ def pcm(path: str) -> bytes:
 
 
 async def paced(path: str, speed: float = SPEED) -> AsyncIterator[bytes]:
-    data, step, started = pcm(path), int(rate_of(path) * PIECE_S) * 2, time.monotonic()
+    rate = rate_of(path)
+    async for piece in paced_pcm(pcm(path), rate, int(rate * PIECE_S) * 2, speed):
+        yield piece
+
+
+async def paced_pcm(data: bytes, rate: int, step: int, speed: float = SPEED) -> AsyncIterator[bytes]:
+    """In pieces of so many bytes."""
+    started = time.monotonic()
     for at in range(0, len(data), step):
         yield data[at : at + step]
-        due = started + (at + step) / (2 * rate_of(path)) / speed
+        due = started + (at + step) / (2 * rate) / speed
         await asyncio.sleep(max(0.0, due - time.monotonic()))
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from model.interfaces import Word
 
-_UNSPACED = ((0x0E00, 0x0EFF), (0x2E80, 0x312F), (0x31F0, 0x9FFF), (0xFE30, 0xFE4F), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
+# Thai and Lao; Chinese and Japanese with their marks
+_UNSPACED = re.compile("[\u0e00-\u0eff\u2e80-\u312f\u31f0-\u9fff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff]")
+
+
+def text_of(words: Iterable[Word]) -> str:
+    """Without the space before it."""
+    return "".join(word.text for word in words).strip()
 
 
 class GrowingText:
@@ -36,13 +43,17 @@ class GrowingText:
         return self.text + _between(self.text, raw, said) + said if said else self.text
 
 
+def joined(utterances: Iterable[Sequence[Word]]) -> str:
+    """One text of utterances that are over."""
+    whole = GrowingText()
+    for words in utterances:
+        whole.close(words)
+    return whole.text
+
+
 def _between(before: str, raw: str, said: str) -> str:
     """A space, but not where the script has none."""
     if not before:
         return ""
-    unspaced = _is_unspaced(before[-1]) + _is_unspaced(said[0])
+    unspaced = sum(bool(_UNSPACED.match(letter)) for letter in (before[-1], said[0]))
     return "" if unspaced == 2 or (unspaced and not raw[0].isspace()) else " "
-
-
-def _is_unspaced(letter: str) -> bool:
-    return any(first <= ord(letter) <= last for first, last in _UNSPACED)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.interfaces import Word
-from server.protocols.growing import GrowingText
+from streaming.text.growing import GrowingText
 
 
 def words(*texts: str) -> tuple[Word, ...]:
