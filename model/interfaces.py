@@ -80,6 +80,7 @@ class StepRequest:
     context: DecodeContext = field(default_factory=DecodeContext)
     stable: tuple[Word, ...] = ()  # words of the present window that must not change: the hypothesis starts with them
     roll: Roll | None = None  # applied before the new samples
+    is_patient: bool = False  # nobody listens live: its final is no more urgent than others' partials
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ from server.rest import realtime as realtime_keys
 from server.rest.base import Handler, endpoint, refusal, unknown
 from server.rest.desk import Desk
 from server.wire import Gone, WebSocketWire, Wire
-from streaming.channels import Channels
+from streaming.channels import Channels, session_of
 from streaming.commands import EndpointingConfig
 from streaming.errors import Overloaded, TranscriptionError
 from streaming.events import ErrorEvent
@@ -135,7 +135,7 @@ class Service:
         def made(name: str) -> Session:
             return Session(name, self._limits, shared=self.hotwords)
 
-        return made(session_id) if channels == 1 else Channels(session_id, channels, made)
+        return session_of(session_id, channels, made)
 
     def _check_open(self) -> None:
         fault = self.admission.check()

@@ -1,7 +1,7 @@
 """Whole recordings through the engine that live sessions use: the same sessions, fed as fast as they are decoded.
 
 Each file that is being worked on has one session; how many at once is bounded, and so is how many wait for their turn.
-Audio is read as it is needed, so a long recording takes no more memory than a short one.
+Live sessions go before them. Audio is read as it is needed, so a long recording takes no more memory than a short one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from server.engine import Answer, Engine
 from server.hotwords import HotwordLists
 from server.media import MediaLimits, blocks
 from server.metrics import Metrics
+from streaming.channels import session_of
 from streaming.commands import Append, AudioFormat, Configure, Encoding, SessionConfig
 from streaming.errors import Overloaded, RecogniserFailed
 from streaming.events import ErrorEvent, FinalTranscript
@@ -65,9 +66,11 @@ class Turns:
 class FileSession:
     """One recording on its way through an engine."""
 
-    def __init__(self, engine: Engine, hotwords: HotwordLists, metrics: Metrics, limits: SessionLimits) -> None:
+    def __init__(self, engine: Engine, hotwords: HotwordLists, metrics: Metrics, limits: SessionLimits, channels: int = 1) -> None:
+        """`channels`: 1 for the mean of all, otherwise as many as the recording must have, kept apart."""
         patient = replace(limits, idle_s=_FOREVER_S, max_session_s=_FOREVER_S)
-        self._session = Session(uuid.uuid4().hex, patient, shared=hotwords)
+        self._channels = channels
+        self._session = session_of(uuid.uuid4().hex, channels, lambda name: Session(name, patient, shared=hotwords))
         self._engine, self._metrics = engine, metrics
         self._loop = asyncio.get_running_loop()
         self._answered = asyncio.Event()
@@ -76,10 +79,12 @@ class FileSession:
         self, source: Path | BinaryIO, config: SessionConfig, limits: MediaLimits
     ) -> AsyncIterator[FinalTranscript | Progress]:
         """Finals in order, and how far it is. Raises BadMedia and TranscriptionError."""
-        self._engine.attach(self._session.id, self._on_answer)
+        for name in self._session.names:
+            self._engine.attach(name, self._on_answer)
         try:
-            self._do(Configure(replace(config, audio=AudioFormat(Encoding.F32LE), partials=False)))
-            heard, reading = 0, blocks(source, limits)
+            audio = AudioFormat(Encoding.F32LE, channels=self._channels)
+            self._do(Configure(replace(config, audio=audio, partials=False)))
+            heard, reading = 0, blocks(source, limits, self._channels)
             while (block := await asyncio.to_thread(_next, reading)) is not None:
                 self._do(Append(block.astype("<f4").tobytes()))
                 heard += len(block)
@@ -90,13 +95,16 @@ class FileSession:
                 yield Progress(seconds(heard))
             self._session.receive_eof(now=self._loop.time())
             self._pump()
-            while not self._session.is_closed:
+            while True:
+                for final in self._finals():
+                    yield final
+                if self._session.is_closed:  # as told by the last events
+                    break
                 await self._answer()
-            for final in self._finals():
-                yield final
             self._metrics.audio.inc(seconds(heard))
         finally:
-            self._engine.detach(self._session.id)
+            for name in self._session.names:
+                self._engine.detach(name)
 
     def _do(self, command: Append | Configure) -> None:
         self._session.receive(command, now=self._loop.time())
@@ -104,7 +112,7 @@ class FileSession:
 
     def _pump(self) -> None:
         requests = self._session.requests_to_submit(now=self._loop.time())
-        self._engine.submit(requests, self._session.streams_to_close())
+        self._engine.submit([replace(request, is_patient=True) for request in requests], self._session.streams_to_close())
 
     async def _answer(self) -> None:
         self._answered.clear()

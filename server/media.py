@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,15 +68,20 @@ class Readable(Protocol):
 USUAL = MediaLimits()
 
 
-def blocks(source: Path | BinaryIO, limits: MediaLimits = USUAL, *, channel: int | None = None) -> Iterator[Samples]:
-    """A recording in blocks of about a second, float32[n] at 16 kHz, of one channel or the mean of all. Raises BadMedia."""
+def blocks(source: Path | BinaryIO, limits: MediaLimits = USUAL, count: int = 1) -> Iterator[Samples]:
+    """A recording in blocks of about a second, at 16 kHz: float32 as resampled() has it. Raises BadMedia."""
     with _opened(source) as file:
-        resampler: Resampler | None = None
-        for planes, rate in gathered(decoded(file, limits), _BLOCK_S):
-            resampler = resampler or Resampler(rate)
-            yield clipped(resampler.process(mixed(planes, channel)))
-        if resampler:
-            yield clipped(resampler.flush())
+        yield from resampled(gathered(decoded(file, limits), _BLOCK_S), count)
+
+
+def resampled(pieces: Iterable[tuple[Planes, int]], count: int) -> Iterator[Samples]:
+    """Sound at 16 kHz, within [-1, 1): float32[n], the mean of all channels, or [n, count] of as many. Raises BadMedia."""
+    resamplers: list[Resampler] = []
+    for planes, rate in pieces:
+        resamplers = resamplers or [Resampler(rate) for _ in range(count)]
+        yield _together([r.process(s) for r, s in zip(resamplers, _apart(planes, count), strict=True)])
+    if resamplers:
+        yield _together([r.flush() for r in resamplers])
 
 
 def channels(source: Path | BinaryIO, limits: MediaLimits = USUAL) -> int:
@@ -92,15 +97,18 @@ def duration_s(path: Path) -> float | None:
         return container.duration / av.time_base if container.duration else None
 
 
-def mixed(planes: Planes, channel: int | None) -> Samples:
-    """One channel, or the mean of all."""
-    sound = planes.mean(0, dtype=np.float32) if channel is None else planes[channel]
-    return np.ascontiguousarray(np.nan_to_num(sound), dtype=np.float32)
+def _apart(planes: Planes, count: int) -> list[Samples]:
+    if count == 1:
+        planes = planes.mean(0, dtype=np.float32, keepdims=True)
+    if len(planes) != count:
+        raise BadMedia(f"it has {len(planes)} channels, expected {count} as announced")
+    return [np.ascontiguousarray(np.nan_to_num(plane), dtype=np.float32) for plane in planes]
 
 
-def clipped(sound: Samples) -> Samples:
+def _together(sounds: list[Samples]) -> Samples:
     """Within [-1, 1): lossy codecs and filters go beyond."""
-    bounded: Samples = np.clip(sound, -1, _CLIPPED)
+    joined: Samples = sounds[0] if len(sounds) == 1 else np.stack(sounds, 1)
+    bounded: Samples = np.clip(joined, -1, _CLIPPED)
     return bounded
 
 

@@ -17,8 +17,7 @@ import av
 import numpy as np
 
 from model.interfaces import Samples
-from server.media import BadMedia, MediaLimits, Planes, clipped, decoded, mixed
-from streaming.audio.resample import Resampler
+from server.media import BadMedia, MediaLimits, Planes, decoded, resampled
 
 FORMS = ("container", "opus")  # opus: packets, one a message
 
@@ -182,24 +181,14 @@ class MediaStream:
             self._call(self._finished.set)
 
     def _decode(self, source: Iterator[tuple[Planes, int]]) -> None:
-        resamplers: list[Resampler] = []
-        for planes, rate in source:
-            resamplers = resamplers or [Resampler(rate) for _ in range(self._channels)]
-            sounds = self._split(planes)
-            self._leave(_together([r.process(s) for r, s in zip(resamplers, sounds, strict=True)]))
+        is_sound = False
+        for block in resampled(source, self._channels):
+            is_sound = True
+            self._leave(block)
             if self._is_abandoned:
                 return
-        if not resamplers and self._pipe.has_held:
+        if not is_sound and self._pipe.has_held:
             raise BadMedia(f"no sound was found in it; live it can be {LIVE_KINDS}")
-        if resamplers:
-            self._leave(_together([r.flush() for r in resamplers]))
-
-    def _split(self, planes: Planes) -> list[Samples]:
-        if self._channels == 1:
-            return [mixed(planes, None)]
-        if len(planes) != self._channels:
-            raise BadMedia(f"it has {len(planes)} channels, expected {self._channels} as announced")
-        return [mixed(planes, number) for number in range(self._channels)]
 
     def _leave(self, block: Samples | BadMedia | None) -> None:
         """Waits while too many are not read yet."""
@@ -235,9 +224,3 @@ def _float(frame: Any) -> Planes:
     scale = 1.0 if planes.dtype.kind == "f" else 32_768.0
     found: Planes = (planes / scale).astype(np.float32)
     return found
-
-
-def _together(sounds: list[Samples]) -> Samples:
-    """float32 [n] of one channel, [n, channels] of several, within [-1, 1)."""
-    joined: Samples = sounds[0] if len(sounds) == 1 else np.stack(sounds, 1)
-    return clipped(joined)

@@ -21,6 +21,11 @@ from streaming.session import Session
 _OF_ALL = (Configured, Biased, Warned)  # told once
 
 
+def session_of(session_id: str, count: int, make: Callable[[str], Session]) -> Session | Channels:
+    """One session, or as many as there are channels to keep apart."""
+    return make(session_id) if count == 1 else Channels(session_id, count, make)
+
+
 class Channels:
     """As many sessions as channels; their names are `id.0`, `id.1` and so on."""
 

@@ -75,7 +75,7 @@ class Scheduler:
 
     def schedule(self, *, now: float) -> Batch:
         """The next batch; its requests are in flight until complete()."""
-        ready = sorted(self._ready(), key=lambda r: (not r.is_final, not r.whole_window, r.deadline))
+        ready = sorted(self._ready(), key=_urgency)
         chosen = tuple(self._affordable(ready))
         for request in chosen:
             self._in_flight.add(request.utterance)
@@ -102,7 +102,8 @@ class Scheduler:
         for request in ready:
             encoded_s += self._cost_s(request)
             urgent_first = rows and ready[0].whole_window and not request.whole_window
-            if rows and (rows >= self._config.max_rows or encoded_s > self._config.max_encoded_s or urgent_first):
+            behind_live = rows and request.is_patient and not ready[0].is_patient
+            if rows and (rows >= self._config.max_rows or encoded_s > self._config.max_encoded_s or urgent_first or behind_live):
                 return
             rows += 1
             yield request
@@ -117,6 +118,12 @@ class Scheduler:
         if request.roll is not None:
             before = max(0.0, (request.start - request.roll.keep_from) / SAMPLE_RATE)
         return before + len(request.samples) / SAMPLE_RATE
+
+
+def _urgency(request: StepRequest) -> tuple[bool, bool, float]:
+    """Patient ones stand among the partials, by their deadlines, so that they are never passed over for ever."""
+    is_partial = request.is_patient or not request.is_final
+    return is_partial, request.is_patient or not request.whole_window, request.deadline
 
 
 def merged(first: StepRequest, second: StepRequest) -> StepRequest:

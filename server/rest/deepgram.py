@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import tempfile
 import uuid
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from server.media import channels
 from server.protocols.deepgram import DeepgramAdapter, alternative
 from server.protocols.fields import json_object
 from server.rest.base import Handler, bounded, choice, hold, number
@@ -34,12 +36,12 @@ def routes(desk: Desk, keys: ShortKeys, guard: Callable[[Handler], Handler]) -> 
 
     async def listen(request: Request) -> Response:
         config = _config(desk, request)
-        asked = request.query_params.get("utterances", "false").lower()
-        wants_utterances = choice("utterances", asked, ("true", "false")) == "true"
+        wants_utterances = _flag(request, "utterances")
         body, digest = await _spooled(bounded(request, desk.most_bytes))
         desk.check_turn()
-        found = await desk.transcript(request, body, config)
-        return JSONResponse(_answer(found, digest, desk.defaults.models[0], wants_utterances=wants_utterances))
+        count = await asyncio.to_thread(channels, body, desk.media) if _flag(request, "multichannel") else 1
+        found = await desk.transcript(request, body, config, count)
+        return JSONResponse(_answer(found, count, digest, desk.defaults.models[0], wants_utterances=wants_utterances))
 
     async def grant(request: Request) -> Response:
         text = (await bounded(request, _IN_MEMORY_BYTES).body()).decode(errors="replace")
@@ -48,6 +50,10 @@ def routes(desk: Desk, keys: ShortKeys, guard: Callable[[Handler], Handler]) -> 
         return JSONResponse({"access_token": key, "expires_in": lifetime_s})
 
     return [Route("/v1/listen", guard(listen), methods=["POST"]), Route("/v1/auth/grant", guard(grant), methods=["POST"])]
+
+
+def _flag(request: Request, name: str) -> bool:
+    return choice(name, request.query_params.get(name, "false").lower(), ("true", "false")) == "true"
 
 
 def _config(desk: Desk, request: Request) -> SessionConfig:
@@ -73,26 +79,33 @@ async def _spooled(request: Request) -> tuple[BinaryIO, str]:
     return body, digest.hexdigest()
 
 
-def _answer(found: Transcript, digest: str, model: str, *, wants_utterances: bool) -> dict[str, Any]:
-    words = tuple(word for final in found.finals for word in final.words)
+def _answer(found: Transcript, count: int, digest: str, model: str, *, wants_utterances: bool) -> dict[str, Any]:
     model_id = str(uuid.uuid5(uuid.NAMESPACE_URL, model))
-    channel = {"alternatives": [{**alternative(words), "transcript": found.text, "languages": found.languages}]}
-    if found.languages:
-        channel["detected_language"] = found.languages[0]  # type: ignore[assignment]
     metadata = {
         "transaction_key": "deprecated",
         "request_id": str(uuid.uuid4()),
         "sha256": digest,
         "created": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "duration": found.duration_s,
-        "channels": 1,
+        "channels": count,
         "models": [model_id],
         "model_info": {model_id: {"name": model, "version": "1", "arch": "whisper"}},
     }
-    utterances = {"utterances": [_utterance(final) for final in found.finals]} if wants_utterances else {}
-    return {"metadata": metadata, "results": {"channels": [channel], **utterances}}
+    utterances = (
+        {"utterances": [_utterance(final) for final in sorted(found.finals, key=lambda final: final.start)]}
+        if wants_utterances
+        else {}
+    )
+    return {"metadata": metadata, "results": {"channels": [_channel(found, number) for number in range(count)], **utterances}}
+
+
+def _channel(found: Transcript, number: int) -> dict[str, Any]:
+    heard = Transcript([final for final in found.finals if final.channel == number])
+    words = tuple(word for final in heard.finals for word in final.words)
+    told = {"alternatives": [{**alternative(words), "transcript": heard.text, "languages": heard.languages}]}
+    return told | ({"detected_language": heard.languages[0]} if heard.languages else {})
 
 
 def _utterance(final: FinalTranscript) -> dict[str, Any]:
     times = {"start": seconds(final.words[0].start), "end": seconds(final.words[-1].end)}
-    return {"id": str(uuid.uuid4()), "channel": 0, **times, **alternative(final.words)}
+    return {"id": str(uuid.uuid4()), "channel": final.channel, **times, **alternative(final.words)}

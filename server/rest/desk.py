@@ -67,11 +67,11 @@ class Desk:
     check_open: Callable[[], None]  # raises ServerFault while the server goes
 
     async def events(
-        self, request: Request, source: Path | BinaryIO, config: SessionConfig
+        self, request: Request, source: Path | BinaryIO, config: SessionConfig, channels: int = 1
     ) -> AsyncIterator[FinalTranscript | Progress]:
         """Finals and progress; ends early if the caller has gone."""
         async with self.turns.take():
-            running = FileSession(self.engine(), self.hotwords, self.metrics, self.limits).run(source, config, self.media)
+            running = FileSession(self.engine(), self.hotwords, self.metrics, self.limits, channels).run(source, config, self.media)
             async with aclosing(running) as events:  # type: ignore[type-var]
                 async for event in events:
                     if isinstance(event, Progress) and await request.is_disconnected():
@@ -83,10 +83,10 @@ class Desk:
         self.check_open()
         self.turns.check()
 
-    async def transcript(self, request: Request, source: Path | BinaryIO, config: SessionConfig) -> Transcript:
+    async def transcript(self, request: Request, source: Path | BinaryIO, config: SessionConfig, channels: int = 1) -> Transcript:
         """All of it at once."""
         found = Transcript()
-        async for event in self.events(request, source, config):
+        async for event in self.events(request, source, config, channels):
             if isinstance(event, Progress):
                 found.duration_s = event.heard_s
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,16 @@ def drained(made: Scheduler) -> list[list[str]]:
 
 def test_nothing_waits():
     assert Scheduler().schedule(now=0.0) == Batch(())
+
+
+def test_recordings_wait_for_live_sessions_and_are_never_passed_over():
+    made = scheduler(
+        replace(request("recording", final=True, deadline=1.5), is_patient=True),
+        request("live", final=True, deadline=9.0),
+        request("early", deadline=1.0),
+        request("late", deadline=2.0),
+    )
+    assert drained(made) == [["live"], ["early"], ["recording"], ["late"]]
 
 
 def test_finals_then_whole_windows_then_the_earliest_deadline():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import numpy as np
 import pytest
 import requests
 from deepgram import DeepgramClient
@@ -16,8 +17,10 @@ from deepgram.types.listen_v1response import ListenV1Response
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tests.helpers import talk
 from tests.server.conftest import Running, Serve
 from tests.server.rest.conftest import SPEECH_S, WAV, Post
+from tests.sounds import encoded
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "websockets.* is deprecated", DeprecationWarning)  # the SDK knows old ones too
@@ -46,6 +49,19 @@ def test_a_recording(running: Running, post: Post):
     assert content["metadata"]["duration"] == pytest.approx(SPEECH_S, abs=0.01) and "utterances" not in content["results"]
 
 
+def test_channels_kept_apart(post: Post):
+    left, right = talk(0.3, 1.2, 2.5), talk(2.0, 0.9, 1.1)
+    both = encoded(np.stack([left, right]), "wav", 16_000)
+    content = post("/v1/listen?multichannel=true&utterances=true", data=both).json()
+    assert content["metadata"]["channels"] == len(content["results"]["channels"]) == 2
+    alone = [post("/v1/listen", data=encoded(each, "wav", 16_000)).json() for each in (left, right)]
+    assert content["results"]["channels"] == [answer["results"]["channels"][0] for answer in alone]
+    assert [u["channel"] for u in content["results"]["utterances"]] == [0, 1]
+    assert content["metadata"]["duration"] == pytest.approx(4.0, abs=0.01)
+    one = post("/v1/listen?multichannel=true", data=WAV).json()
+    assert one["metadata"]["channels"] == 1
+
+
 @pytest.mark.parametrize(
     ("query", "body", "name"),
     [
@@ -54,6 +70,8 @@ def test_a_recording(running: Running, post: Post):
         ("", b"", "body"),
         ("", b"no sound", "file"),
         ("utterances=2", WAV, "utterances"),
+        ("multichannel=2", WAV, "multichannel"),
+        ("multichannel=true", b"no sound", "file"),
     ],
 )
 def test_what_cannot_be_used_is_named(post: Post, query: str, body: bytes, name: str):
