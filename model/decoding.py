@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from model.biasing.walk import Favour, GoBack, Near
@@ -181,23 +182,24 @@ def _last(row: Row) -> Ask:
     return Ask(row.place, row.tokens[-1:], row.given + len(row.tokens) - 1, row.heard, 1, 1, False, None, False, row.margin)
 
 
-def rescore(choose: Chooser, rows: Sequence[Row], texts: Sequence[Sequence[int]]) -> list[Row]:
-    """The rows with these free tokens instead of their own, whatever their probability."""
-    asks = []
-    for row, text in zip(rows, texts, strict=True):
-        count, tokens = len(text) + 1, [*row.prompt, *row.forced, *text][row.cached :]
-        asks.append(Ask(row.place, tokens, row.cached, row.heard, len(row.forced) + count, count, not row.forced, None, True))
-    return [
-        replace(
-            row,
-            tokens=list(text),
-            log_probabilities=list(found.given),
-            scores=[found.scores],
-            attended=list(found.attended),
-            is_done=True,
-        )
-        for row, text, found in zip(rows, texts, choose(asks), strict=True)
-    ]
+def rescore(choose: Chooser, row: Row, text: Sequence[int], since: int) -> Row:
+    """The row with these free tokens instead of its own, whatever their probability.
+
+    `since`: how many of the first ones are its own still, and were when it was last asked about; they are not decoded again.
+    """
+    forced, count = len(row.forced), len(text) - since + 1
+    start = row.given + since - 1 if since else row.cached
+    tokens, aligned = [*row.prompt, *row.forced, *text][start:], count if since else forced + count
+    (found,) = choose([Ask(row.place, tokens, start, row.heard, aligned, count, not (row.forced or since), None, True)])
+    before = forced + since if since else 0
+    return replace(
+        row,
+        tokens=list(text),
+        log_probabilities=[*row.log_probabilities[:since], *found.given],
+        scores=[torch.cat(row.scores, 1)[:, :before], found.scores],
+        attended=[*row.attended[:before], *found.attended],
+        is_done=True,
+    )
 
 
 def following_tokens(asks: Sequence[Ask]) -> list[int]:

@@ -83,6 +83,7 @@ class Draft:
     pieces: Pieces
     changes: list[Change]
     memory: Memory
+    since: int = 0  # tokens before the first change of any draft of this row
 
     def tokens(self) -> list[int]:
         """Of the text with the changes."""
@@ -129,12 +130,10 @@ class Phrases:
         return done | self._rescored(choose, {i: draft for i, draft in chosen.items() if i not in done})
 
     def _rescored(self, choose: Chooser, drafts: dict[Key, Draft]) -> dict[Key, Row]:
-        if not drafts:
-            return {}
-        texts = [draft.tokens() + draft.row.tokens[sum(len(t) for _, t in draft.pieces) :] for draft in drafts.values()]
         found: dict[Key, Row] = {}
-        for (key, draft), text in zip(drafts.items(), texts, strict=True):
-            found[key] = rescore(choose, [draft.row], [text])[0]
+        for key, draft in drafts.items():
+            text = draft.tokens() + draft.row.tokens[sum(len(t) for _, t in draft.pieces) :]
+            found[key] = rescore(choose, draft.row, text, draft.since)
         return found
 
     def _remember(self, drafts: Sequence[Draft], kept: Sequence[Change]) -> None:
@@ -170,7 +169,8 @@ class Phrases:
             chosen = _best(scored)[: self.options.most]
             drafts.append(Draft(row, pieces, chosen, memory))
             scored = [(score, change) for score, change in scored if change not in chosen]
-        return drafts
+        since = min((firsts[change.start] for draft in drafts for change in draft.changes), default=0)
+        return [replace(draft, since=since) for draft in drafts]
 
     def _each_change(self, likely: Likely, words: Sequence[str], memory: Memory) -> Iterator[Change]:
         """With the space that is there, or with one: among Chinese, Latin words often have one."""
