@@ -196,7 +196,7 @@ def rescore(choose: Chooser, row: Row, text: Sequence[int], since: int) -> Row:
         row,
         tokens=list(text),
         log_probabilities=[*row.log_probabilities[:since], *found.given],
-        scores=[torch.cat(row.scores, 1)[:, :before], found.scores],
+        scores=[torch.cat(row.scores, 1)[:, :before], found.scores] if since else [found.scores],
         attended=[*row.attended[:before], *found.attended],
         is_done=True,
     )

@@ -79,7 +79,7 @@ class Gate:
         short = [self.short_keys.find(key, connection.url.path) for key in offered if key.startswith(PREFIX)]
         if any(short):
             return next(filter(None, short))
-        if short or (self._keys and not self._is_known(offered)):
+        if (short or self._keys) and not self._is_known(offered):
             raise Refused(401, "unauthorized", "a valid API key is needed: Authorization: Bearer KEY (or Token KEY)")
         return None
 
@@ -130,4 +130,6 @@ def subprotocols(connection: HTTPConnection) -> list[str]:
 def selected_subprotocol(connection: HTTPConnection) -> str | None:
     """What to echo: the marker alone, so that the key is not sent back."""
     offered = subprotocols(connection)
-    return offered[0] if offered and offered[0].lower() in (*_MARKERS, _REALTIME) else None
+    if _REALTIME in offered:
+        return _REALTIME
+    return offered[0] if offered and offered[0].lower() in _MARKERS else None

@@ -16,8 +16,8 @@ from server.metrics import Metrics
 from server.protocols.base import Adapter, Taken
 from server.wire import Gone, Wire
 from streaming.channels import Channels
-from streaming.commands import Command
-from streaming.errors import LimitExceeded, Overloaded, RecogniserFailed, TranscriptionError
+from streaming.commands import Command, Finalize, KeepAlive
+from streaming.errors import LimitExceeded, Overloaded, RecogniserFailed, ServerFault, TranscriptionError
 from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, PartialTranscript
 from streaming.session import Session
 from streaming.timeline import seconds
@@ -84,13 +84,13 @@ class Connection:
         for name in self._session.names:
             self._engine.attach(name, self._on_answer)
         try:
-            for command in self._adapter.opening():
+            for command in (KeepAlive(), *self._adapter.opening()):  # the clock runs, also for one who never says a word
                 self._session.receive(command, now=self._loop.time())
             self._pump()
-            reader, writer = asyncio.create_task(self._read()), asyncio.create_task(self._write())
+            reader, writer = asyncio.create_task(self._read_well()), asyncio.create_task(self._write())
             self._tasks = [reader, writer]
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            if reader in done and not reader.exception() and not self._session.is_closed:
+            if reader in done and not self._session.is_closed:
                 return  # the client is gone
             await asyncio.wait([writer])
         finally:
@@ -113,16 +113,35 @@ class Connection:
 
     # in
 
+    async def _read_well(self) -> None:
+        """A fault of ours ends the session as any other does, at once."""
+        try:
+            await self._read()
+        except Exception as error:
+            logs.failure("reading failed", error, session=self._session.id)
+            self._fail(ServerFault("the server failed on this message"))
+            await asyncio.wait(self._tasks[1:])
+
     async def _read(self) -> None:
         while not self._session.is_closed:
             await self._room()
             try:
-                message = await self._wire.receive()
+                message = await self._message()
             except Gone:
                 return
             await self._take(message)
             if self._adapter.answers_each_message:
                 self._tell([Taken(isinstance(message, bytes))])
+
+    async def _message(self) -> str | bytes:
+        """The next one. Some clients send no silence after the last word, and wait for it to be told."""
+        try:
+            async with asyncio.timeout(getattr(self._adapter, "quiet_s", None)):
+                return await self._wire.receive()
+        except TimeoutError:
+            if self._timer:  # the session is open
+                self._do(Finalize())
+            return await self._wire.receive()
 
     async def _room(self) -> None:
         """Until the session may hear more."""
@@ -210,6 +229,9 @@ class Connection:
             raise
         except Gone:
             return
+        except Exception as error:
+            logs.failure("writing failed", error, session=self._session.id)
+            await self._close(ServerFault.close_code, "the server failed on this message")
 
     async def _send_all(self, limit: asyncio.Timeout) -> None:
         while True:

@@ -50,8 +50,7 @@ class Turns:
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
-        """Wait for a turn. Raises Overloaded if too many do."""
-        self.check()
+        """Wait for a turn, after check(); who has had one may wait for another."""
         self._waiting += 1
         try:
             await self._places.acquire()

@@ -56,6 +56,7 @@ class MediaLimits:
     max_channels: int = 8
     max_rate: int = 192_000  # Hz
     stall_s: float = 30.0  # of work without any sound
+    unheard_bytes: int = 32 << 20  # of a source without seek(), without any sound: a demuxer may keep them all
 
 
 class Readable(Protocol):
@@ -86,13 +87,13 @@ def resampled(pieces: Iterable[tuple[Planes, int]], count: int) -> Iterator[Samp
 
 def channels(source: Path | BinaryIO, limits: MediaLimits = USUAL) -> int:
     """How many there are; the source is left at its start. Raises BadMedia."""
-    with _opened(source) as file, _container(_Patient(file, limits.stall_s), {}) as container:
+    with _opened(source) as file, _container(_Patient(file, limits), {}) as container:
         return int(_stream(container, limits).channels)
 
 
 def duration_s(path: Path) -> float | None:
     """Length of a file, if its head tells. Raises BadMedia."""
-    with _opened(path) as file, _container(_Patient(file, USUAL.stall_s), {}) as container:
+    with _opened(path) as file, _container(_Patient(file), {}) as container:
         _stream(container, USUAL)
         return container.duration / av.time_base if container.duration else None
 
@@ -134,8 +135,8 @@ def _opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
 
 def decoded(source: Readable, limits: MediaLimits, *, is_live: bool = False) -> Iterator[tuple[Planes, int]]:
     """Sound as it is found: float32[channels, n] and its rate in Hz, the same throughout. Raises BadMedia."""
-    patient = _Patient(source, limits.stall_s)
-    with _container(patient, _LIVE if is_live else {}) as container:
+    patient = _Patient(source, limits)
+    with _container(patient, _LIVE if is_live else {}, patient.told_format() if is_live else None) as container:
         stream, heard, rate = _stream(container, limits), 0, 0
         even = _Even()
         for frame in _frames(container, stream, patient, limits):
@@ -151,14 +152,17 @@ def decoded(source: Readable, limits: MediaLimits, *, is_live: bool = False) -> 
 
 _BUFFER, _LIVE_BUFFER = 1 << 16, 1 << 11  # bytes that a demuxer asks for at once; live it waits for them
 _LIVE = {"probesize": "8192", "analyzeduration": "0"}
+_HEADS = {b"\x1aE\xdf\xa3": "matroska", b"OggS": "ogg"}  # of others a demuxer waits for 2 KiB before it tells them
 
 
 @contextmanager
-def _container(source: _Patient, options: dict[str, str]) -> Iterator[InputContainer]:
+def _container(source: _Patient, options: dict[str, str], form: str | None = None) -> Iterator[InputContainer]:
     bounds = {"format_whitelist": _FORMATS, "codec_whitelist": _CODECS, "protocol_whitelist": "pipe"}
     try:
         size = _LIVE_BUFFER if options else _BUFFER
-        opened = av.open(source.file_like, "r", container_options=bounds | options, metadata_errors="replace", buffer_size=size)
+        opened = av.open(
+            source.file_like, "r", form, container_options=bounds | options, metadata_errors="replace", buffer_size=size
+        )
     except (av.FFmpegError, ValueError, UnicodeError) as error:
         source.check()
         reason = getattr(error, "strerror", None) or str(error)
@@ -267,23 +271,35 @@ def gathered(pieces: Iterator[tuple[Planes, int]], least_s: float) -> Iterator[t
 class _Patient:
     """Reads for a demuxer, and gives up on one that reads for ever without finding sound."""
 
-    def __init__(self, source: Readable, stall_s: float) -> None:
-        self._source, self._stall_s = source, stall_s
+    def __init__(self, source: Readable, limits: MediaLimits = USUAL) -> None:
+        self._source, self._limits = source, limits
+        self._unheard = 0  # bytes since there was sound
         self._since = time.thread_time()
         self._thread = threading.get_ident()
         self._fault: BadMedia | None = None
+        self._head = b""  # read, but not by the demuxer yet
         self.file_like: Any = _Seekable(self, source) if hasattr(source, "seek") else self
 
+    def told_format(self) -> str | None:
+        """That of a source without seek(), if its first bytes tell."""
+        while len(self._head) < 4 and (piece := self._source.read(4 - len(self._head))):
+            self._head += piece
+        return _HEADS.get(self._head)
+
     def read(self, size: int) -> bytes:
-        """No more bytes once it took too long."""
-        if self._took() > self._stall_s:
-            self._fault = BadMedia(f"{self._stall_s:g} s of work found no sound in it")
-            return b""
-        return self._source.read(size)
+        """No more bytes once it took too long, or too many."""
+        if self._took() > self._limits.stall_s:
+            self._fault = BadMedia(f"{self._limits.stall_s:g} s of work found no sound in it")
+        elif self.file_like is self and self._unheard > self._limits.unheard_bytes:
+            self._fault = BadMedia(f"{self._limits.unheard_bytes:,} bytes came without any sound, expected at most that")
+        piece = b"" if self._fault else self._head[:size] or self._source.read(size)
+        self._head = self._head[size:]
+        self._unheard += len(piece)
+        return piece
 
     def progress(self) -> None:
         """Sound was found."""
-        self._since, self._thread = time.thread_time(), threading.get_ident()
+        self._since, self._thread, self._unheard = time.thread_time(), threading.get_ident(), 0
 
     def check(self) -> None:
         """Raises BadMedia if it gave up."""

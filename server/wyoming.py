@@ -19,13 +19,13 @@ Serve = Callable[[Wire, str], Awaitable[None]]
 class TcpWire:
     """Bytes as they come, in pieces of no meaning."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int = _READ_BYTES) -> None:
+        self._reader, self._writer, self._most = reader, writer, min(most, _READ_BYTES)
 
     async def receive(self) -> bytes:
         """Some bytes. Raises Gone."""
         try:
-            data = await self._reader.read(_READ_BYTES)
+            data = await self._reader.read(self._most)
         except OSError as error:
             raise Gone(str(error)) from None
         if not data:
@@ -61,12 +61,16 @@ async def listen(config: Config, serve: Serve) -> asyncio.Server | None:
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
-        wire = TcpWire(reader, writer)
+        wire = TcpWire(reader, writer, config.max_message_bytes)
         try:
             await serve(wire, str(peer[0]) if peer else "?")
         finally:
             await wire.close(1000, "")
 
-    server = await asyncio.start_server(accepted, config.wyoming_host, config.wyoming_port)
+    host, port = config.wyoming_host, config.wyoming_port
+    try:
+        server = await asyncio.start_server(accepted, host, port)
+    except OSError as error:
+        raise BadSetting(f"cannot listen on wyoming_host {host}, wyoming_port {port}: {error.strerror}") from None
     logs.info("wyoming listening", address=f"tcp://{config.wyoming_host}:{server.sockets[0].getsockname()[1]}")
     return server

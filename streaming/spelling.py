@@ -55,6 +55,8 @@ class Spelling:
         for word in hotwords:
             for saying in word.sounds_like:
                 self._add(saying, word.text, is_saying=True)
+            if "_" in word.text:
+                self._add(re.sub("_+", " underscore ", word.text), word.text, is_saying=True)
         self._keys = sorted(self.forms)
 
     def _add(self, said: str, text: str, *, is_saying: bool) -> None:

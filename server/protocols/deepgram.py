@@ -12,7 +12,7 @@ from typing import Any
 
 from model.interfaces import Hotword, SampleIndex, Word
 from server.protocols.base import Adapter, ServerDefaults, Taken
-from server.protocols.fields import check_endpointing, hotwords, invalid, json_object, languages, only
+from server.protocols.fields import check_endpointing, flag, hotwords, invalid, json_object, languages, only
 from streaming.audio.pcm import check_format
 from streaming.biasing import HEAVIEST, normalised
 from streaming.commands import (
@@ -46,7 +46,7 @@ from streaming.text.style import TextStyle
 from streaming.timeline import seconds
 
 _COMPRESSED = ("ogg-opus", "flac", "webm", "mp3", "aac", "wav")  # told by their content
-_ENCODINGS = {"linear16": Encoding.S16LE, "linear32": Encoding.S32LE, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
+ENCODINGS = {"linear16": Encoding.S16LE, "linear32": Encoding.F32LE, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
 _UNSUPPORTED = {
     "diarize": "speakers are not told apart; channels are, with multichannel=true",
     "diarize_model": "speakers are not told apart; channels are, with multichannel=true",
@@ -54,8 +54,9 @@ _UNSUPPORTED = {
     "search": "words are written down, not searched",
     "replace": "give keyterm, or text forms of the native protocol",
     "translate": "speech is written down in its own language",
-    "detect_entities": "text is not analysed",
+    **dict.fromkeys(("detect_entities", "summarize", "topics", "intents", "sentiment"), "text is not analysed"),
 }
+_FEATURES = ("numerals", "smart_format", "filler_words", "profanity_filter")  # that may change within a session
 _SCHEMA_CODES = ("invalid_json", "unknown_message")
 _NO_ENDPOINT_MS = 10_000
 _LEAST_ENDPOINT_MS = 100
@@ -88,9 +89,7 @@ class DeepgramAdapter(Adapter):
         self._model_id = str(uuid.uuid5(uuid.NAMESPACE_URL, self._model["name"]))
         self._interim = self._flag("interim_results", False)
         self._vad_events = self._flag("vad_events", False)
-        self._config = self._session_config(
-            defaults, [v for k, v in query if k in ("keyterm", "keywords")], [v for k, v in query if k == "redact"]
-        )
+        self._config = self._session_config(defaults, query)
         self._created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._digest = hashlib.sha256()
         self._told = [SampleIndex(0)] * self.channels  # finals of each channel cover its audio up to here, without gaps
@@ -110,7 +109,7 @@ class DeepgramAdapter(Adapter):
         content = json_object(message)
         kind = content.get("type")
         if kind == "Configure":
-            return [Bias(hotwords(content, "keyterms"))]
+            return self._changed(content)
         if kind == "Finalize":
             self._finalizing = [count + 1 for count in self._finalizing]
             return [Finalize()]
@@ -121,21 +120,34 @@ class DeepgramAdapter(Adapter):
         expected = "KeepAlive, Finalize, Configure or CloseStream"
         raise ProtocolViolation(f"type is {kind!r}, expected {expected}", field="type", code="unknown_message")
 
+    def _changed(self, content: Mapping[str, Any]) -> list[Command]:
+        """Of a Configure; what it leaves out stays as it is."""
+        features = content.get("features") or {}
+        if not isinstance(features, dict):
+            raise invalid("features", features, "an object")
+        found = {name: flag(features, name, False) for name in _FEATURES if name in features}
+        terms = self._config.hotwords if content.get("keyterms") is None else normalised(hotwords(content, "keyterms"))
+        self._given |= {name: str(value) for name, value in found.items()}
+        self._config = replace(self._config, hotwords=terms, text=self._text_style(self._config.text, []))
+        return [*([Configure(self._config)] if found else []), Bias(terms)]
+
     def _refuse_unsupported(self) -> None:
         for name, reason in _UNSUPPORTED.items():
             if self._given.get(name, "false").lower() != "false":
                 raise invalid(name, self._given[name], f"it to be absent: {reason}")
 
-    def _session_config(self, defaults: ServerDefaults, keyterms: list[str], redact: list[str]) -> SessionConfig:
-        codes = languages(self._given.get("language", defaults.language), defaults.languages)
+    def _session_config(self, defaults: ServerDefaults, query: Query) -> SessionConfig:
+        hints = [value for name, value in query if name == "language_hint"]
+        wanted = languages(self._given.get("language", hints or defaults.language), defaults.languages)
+        codes = wanted or languages(hints, defaults.languages)
         config = SessionConfig(
             self._audio(),
             only(codes),
-            normalised(map(_keyterm, keyterms)),
+            normalised(_favoured(name, value) for name, value in query if name in ("keyterm", "keywords")),
             self._interim,
             self._endpointing(defaults.endpointing),
             languages=codes,
-            text=self._text_style(defaults.text, redact),
+            text=self._text_style(defaults.text, [value for name, value in query if name == "redact"]),
         )
         check_format(config.audio)
         check_endpointing(config.endpointing, {"silence_ms": "endpointing", "word_gap_ms": "utterance_end_ms"})
@@ -149,7 +161,7 @@ class DeepgramAdapter(Adapter):
         kinds = dict.fromkeys((*default.redact, *(kind for each in wanted for kind in _REDACTED[each])))
         return replace(
             default,
-            itn=self._flag("numerals", default.itn) or self._flag("smart_format", default.itn),
+            itn=self._either_flag("numerals", "smart_format", default.itn),
             fillers=self._flag("filler_words", default.fillers),
             profanity=not self._flag("profanity_filter", not default.profanity),
             redact=tuple(kinds),
@@ -157,16 +169,19 @@ class DeepgramAdapter(Adapter):
 
     def _audio(self) -> AudioFormat:
         name, count = self._given.get("encoding"), self._number("channels", 1)
+        is_compressed = name is None or name in (*_COMPRESSED, "opus")
         if self._flag("multichannel", False):
+            if is_compressed and "channels" not in self._given:
+                raise invalid("channels", None, "how many there are, needed with multichannel")
             self.channels = count
-        if name is None or name in (*_COMPRESSED, "opus"):
+        if is_compressed:
             self.media = "opus" if name == "opus" else "container"
             return AudioFormat(Encoding.F32LE, channels=self.channels)
-        if name not in _ENCODINGS:
-            raise invalid("encoding", name, "one of " + ", ".join((*_ENCODINGS, "opus", *_COMPRESSED)) + ", or none: a container")
+        if name not in ENCODINGS:
+            raise invalid("encoding", name, "one of " + ", ".join((*ENCODINGS, "opus", *_COMPRESSED)) + ", or none: a container")
         if "sample_rate" not in self._given:
             raise invalid("sample_rate", None, "a rate in Hz, needed with encoding")
-        return AudioFormat(_ENCODINGS[name], self._number("sample_rate", 16_000), count)
+        return AudioFormat(ENCODINGS[name], self._number("sample_rate", 16_000), count)
 
     def _endpointing(self, default: EndpointingConfig) -> EndpointingConfig:
         value = self._given.get("endpointing", "true").lower()
@@ -188,6 +203,10 @@ class DeepgramAdapter(Adapter):
         if value not in ("true", "false"):
             raise invalid(name, value, "true or false")
         return value == "true"
+
+    def _either_flag(self, one: str, other: str, default: bool) -> bool:
+        given = [self._flag(name, default) for name in (one, other) if name in self._given]
+        return any(given) if given else default
 
     # out
 
@@ -299,11 +318,11 @@ def _word(word: Word) -> Mapping[str, Any]:
     }
 
 
-def _keyterm(value: str) -> Hotword:
-    """`term`, or `term:intensifier` as the older `keywords` have it, of which 1 is the ordinary one and 10 the most."""
-    term, mark, boost = value.rpartition(":")
+def _favoured(name: str, value: str) -> Hotword:
+    """A `keyterm` as it is; of `keywords` also `term:intensifier`, of which 1 is the ordinary one and 10 the most."""
+    term, _, boost = value.rpartition(":")
     try:
         number = float(boost)
     except ValueError:
         return Hotword(value)
-    return Hotword(term, min(max(number, 0.0), HEAVIEST)) if mark and term else Hotword(value)
+    return Hotword(term, min(max(number, 0.0), HEAVIEST)) if term and name == "keywords" else Hotword(value)

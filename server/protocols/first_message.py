@@ -23,6 +23,8 @@ class FirstMessageAdapter(Adapter):
     def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
         self._session_id, self._defaults = session_id, defaults
         self._chosen: Adapter | None = None
+        self._owed: list[Command] = []
+        self.quiet_s: float | None = None
 
     def opening(self) -> list[Command]:
         """Nothing is known yet."""
@@ -30,11 +32,11 @@ class FirstMessageAdapter(Adapter):
 
     def parse(self, message: str | bytes) -> list[Command]:
         """Raises TranscriptionError; one that tells nothing leaves the choice open."""
-        if self._chosen is not None:
-            return self._chosen.parse(message)
-        chosen = self._choose(message)
-        commands = [*chosen.opening(), *chosen.parse(message)]
-        self._chosen, self.answers_each_message = chosen, chosen.answers_each_message
+        if self._chosen is None:
+            self._chosen = self._choose(message)
+            self._owed, self.answers_each_message = self._chosen.opening(), self._chosen.answers_each_message
+        commands, self._owed = [*self._owed, *self._chosen.parse(message)], []
+        self.quiet_s = getattr(self._chosen, "quiet_s", None)
         return commands
 
     def _choose(self, message: str | bytes) -> Adapter:
@@ -43,7 +45,7 @@ class FirstMessageAdapter(Adapter):
         content = json_object(message)
         if "uid" in content:
             return WhisperLiveAdapter(self._session_id, self._defaults)
-        if "config" in content or "eof" in content:
+        if content.keys() & {"config", "reset", "eof"}:
             return VoskAdapter(self._session_id, self._defaults)
         raise ProtocolViolation(f"the first message has none of {_EXPECTED}", field="message", code="unknown_message")
 

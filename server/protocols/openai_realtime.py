@@ -22,8 +22,15 @@ from server.protocols.openai_realtime_settings import Settings, described, descr
 from server.protocols.openai_realtime_update import is_flat, updated
 from server.protocols.openai_realtime_vllm import FINAL, SAMPLE_RATE, VllmTranscript
 from streaming.commands import Append, Command, Configure, Encoding, Flush, KeepAlive
-from streaming.errors import LimitExceeded, ProtocolViolation, RecogniserFailed, ShuttingDown, TranscriptionError
-from streaming.events import Closed, Configured, ErrorEvent, Event
+from streaming.errors import (
+    ClientFault,
+    LimitExceeded,
+    ProtocolViolation,
+    RecogniserFailed,
+    ShuttingDown,
+    TranscriptionError,
+)
+from streaming.events import Closed, Configured, ErrorEvent, Event, Warned
 
 _LEAST_COMMIT_MS = 100
 _MOST_AUDIO_BYTES = 15 * 1024 * 1024  # of one message
@@ -68,6 +75,7 @@ class RealtimeAdapter(Adapter):
         self._updates: deque[tuple[str, Settings]] = deque()  # what waits to be said once it is in force
         self._received = self._marked = 0  # bytes of audio, and how many at the last commit or clear
         self._fault: TranscriptionError | None = None
+        self._is_ending = False
         self._told = 0
         self._commands: dict[str, Callable[[Mapping[str, Any]], list[Command]]] = {
             "session.update": self._update,
@@ -146,6 +154,8 @@ class RealtimeAdapter(Adapter):
             )
         marks = self._conversation.change(has_turns=settings.turn is not None)
         self._settings = settings
+        if marks:
+            self._marked = self._received  # what was said before is an item of its own
         return [*marks, Configure(config)]
 
     def _append(self, content: Mapping[str, Any]) -> list[Command]:
@@ -182,10 +192,21 @@ class RealtimeAdapter(Adapter):
 
     def render(self, event: Event | Taken) -> list[str]:
         """Messages of the dialect that the client has shown to speak."""
+        if self._is_too_late(event):
+            return []
         is_created = isinstance(event, Configured) and bool(self._updates)  # the client may have been faster
         if self._vllm is not None and not is_created:
             return [] if isinstance(event, Taken) else _written(self._vllm.tell(event))
         return _written([self._numbered(message) for message in [*self._conversation.answers(), *self._messages(event)]])
+
+    def _is_too_late(self, event: Event | Taken) -> bool:
+        """A session that ends takes nothing more: its client is to hear why it ends, not that it went on sending."""
+        match event:
+            case ErrorEvent(_, True) | Warned(ShuttingDown.code):
+                self._is_ending = True
+            case ErrorEvent(ClientFault()):
+                return self._is_ending
+        return False
 
     def _numbered(self, message: Message) -> Message:
         self._told += 1
@@ -205,9 +226,9 @@ class RealtimeAdapter(Adapter):
                 return []
             case ErrorEvent(error):
                 return [_error(error)]
-            case Closed(code, reason):
+            case Closed(code, reason, audio):
                 is_orderly = code == 1000 and self._fault is None
-                return [*self._conversation.rest(), *([] if is_orderly else [_error(self._fault or _ending(code, reason))])]
+                return [*self._conversation.rest(audio), *([] if is_orderly else [_error(self._fault or _ending(code, reason))])]
         return self._conversation.tell(event)
 
     def _configured(self) -> list[Message]:

@@ -50,6 +50,12 @@ class Item:
     start: SampleIndex = 0
     duration_s: float = 0.0
     failure: TranscriptionError | None = None
+    is_committed: bool = False  # and the client knows
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was heard in it, and nothing went wrong."""
+        return not self.text.text and self.failure is None
 
 
 class Conversation:
@@ -57,7 +63,7 @@ class Conversation:
 
     def __init__(self, session_id: str, *, has_turns: bool) -> None:
         self.is_beta = False
-        self.heard_to: SampleIndex = 0  # where the last item of a turn ended
+        self.heard_to: SampleIndex = 0  # where the last item ended, or what was cleared
         self._name, self._count = session_id[:16], 0
         self._settings = Settings()
         self._has_turns = self._will_have_turns = has_turns
@@ -67,7 +73,7 @@ class Conversation:
         self._spoken: Item | None = None  # with turns
         self._buffers = deque([] if has_turns else [self._new_item()])  # without: the first is told of, the last is filled
         self._previous: str | None = None  # the item committed last
-        self._failures: deque[TranscriptionError] = deque()
+        self._failure: TranscriptionError | None = None  # the final of what it befell comes next
         self._is_answered = False  # the commit that is to come back next has its item
 
     # what comes in
@@ -78,7 +84,8 @@ class Conversation:
         if not self._will_have_turns:
             item = self._buffers[-1]
             item.duration_s = duration_s
-            self._due.append(lambda: self._committed(item))
+            if all(kind is not Mark.TURNS for _, kind in self._marks):  # else the turns before it are committed first
+                self._due.append(lambda: self._committed(item))
             self._buffers.append(self._new_item())
         return flush
 
@@ -145,13 +152,13 @@ class Conversation:
 
     def fail(self, error: TranscriptionError) -> None:
         """The recogniser failed; which item it was its final will say."""
-        self._failures.append(error)
+        self._failure = error
 
-    def rest(self) -> list[Message]:
-        """The session ends: what was said and not committed is not lost."""
-        left = [item for item in self._buffers if item.text.text]
+    def rest(self, at: SampleIndex) -> list[Message]:
+        """The session ends here: what was said and not committed is not lost, what was committed is not left open."""
+        left = [item for item in self._buffers if item.is_committed or not item.is_empty]
         self._buffers.clear()
-        return [message for item in left for message in (*self._committed(item), *self._finished(item))]
+        return [message for item in left for message in self._ended(item, at)]
 
     def _new_item(self) -> Item:
         self._count += 1
@@ -197,28 +204,31 @@ class Conversation:
         if event.words:
             item.languages |= dict.fromkeys(event.languages or ([event.language] if event.language else []))
         if event.reason == "error":
-            failure = self._failures.popleft() if self._failures else RecogniserFailed("the recogniser failed")
-            item.failure = item.failure or failure
+            item.failure = item.failure or self._failure or RecogniserFailed("the recogniser failed")
         return messages
 
     def _come_back(self, marker: str | None, at: SampleIndex) -> list[Message]:
         name, kind = self._marks.popleft()
         while name != marker:
             name, kind = self._marks.popleft()
-        is_answered, self._is_answered = self._is_answered, False
-        if not self._has_turns:
-            item = self._buffers.popleft() if self._buffers else self._new_item()
-            self._has_turns = kind is Mark.TURNS
-            return self._left(item, kind)
-        if kind is Mark.TURNS:
-            self._has_turns = False
-        return [] if kind is not Mark.COMMIT or is_answered else self._silence(at)
+        messages = self._marked_in_turns(kind, at) if self._has_turns else self._marked_in_buffers(kind, at)
+        self._has_turns = self._has_turns != (kind is Mark.TURNS)
+        self.heard_to = max(self.heard_to, at)
+        return messages
 
-    def _left(self, item: Item, kind: Mark) -> list[Message]:
-        """Of a buffer whose end has come."""
-        if kind is Mark.COMMIT:
-            return self._finished(item)
-        return [*self._committed(item), *self._finished(item)] if kind is Mark.TURNS and item.text.text else []
+    def _marked_in_turns(self, kind: Mark, at: SampleIndex) -> list[Message]:
+        is_answered, self._is_answered = self._is_answered, False
+        return self._silence(at) if kind is Mark.COMMIT and not is_answered else []
+
+    def _marked_in_buffers(self, kind: Mark, at: SampleIndex) -> list[Message]:
+        item = self._buffers.popleft() if self._buffers else self._new_item()
+        is_item = kind is Mark.COMMIT or (kind is Mark.TURNS and not item.is_empty)
+        return self._ended(item, at) if is_item else []
+
+    def _ended(self, item: Item, at: SampleIndex) -> list[Message]:
+        """Of a buffer."""
+        item.duration_s = item.duration_s or seconds(max(0, at - self.heard_to))
+        return [*self._committed(item), *self._finished(item)]
 
     def _silence(self, at: SampleIndex, duration: int | None = None) -> list[Message]:
         """An item in which nothing was said."""
@@ -236,6 +246,9 @@ class Conversation:
     # messages
 
     def _committed(self, item: Item) -> list[Message]:
+        if item.is_committed:
+            return []
+        item.is_committed = True
         before, self._previous = self._previous, item.id
         content = {"type": "input_audio", "transcript": None}
         shown = {"id": item.id, "object": "realtime.item", "type": "message", "status": "completed", "role": "user"}

@@ -19,6 +19,7 @@ from server.protocols.openai_realtime_settings import (
     Transcription,
     Turn,
     described,
+    described_flat,
     endpointing_config,
     initial,
     keyword_list,
@@ -57,6 +58,11 @@ def described_session(
     """What the answer to such a request shows as `session`; `expires_at` in seconds since 1970."""
     settings = updated(initial(defaults), session, defaults)
     return {"id": f"sess_{session_id}", **described(settings, defaults), "expires_at": expires_at}
+
+
+def described_flat_session(session: Mapping[str, Any], defaults: ServerDefaults, session_id: str) -> dict[str, Any]:
+    """What the beta's answer shows; its secret is still empty."""
+    return {"id": f"sess_{session_id}", **described_flat(updated(initial(defaults), session, defaults))}
 
 
 def is_flat(session: Mapping[str, Any]) -> bool | None:
@@ -157,9 +163,13 @@ def _transcription(now: Transcription, path: str, content: Mapping[str, Any], de
     with _within(path):
         _refuse_others(content, tuple(asdict(now)))
         given: dict[str, Any] = {name: _text(content, name) for name in ("model", "language", "prompt", "delay") if name in content}
-        given |= {name: texts(content, name) if content[name] else () for name in ("languages", "keywords") if name in content}
+        given |= {
+            name: () if content[name] is None else texts(content, name) for name in ("languages", "keywords") if name in content
+        }
         if "prompt" in given:
             given["prompt"] = given["prompt"] or ""
+        if given.get("language") and "languages" not in given:
+            given["languages"] = ()  # the one that was named last is meant, not those of before or of the server
         wanted = replace(now, **given)
         languages(wanted.language, defaults.languages)
         languages(list(wanted.languages), defaults.languages)

@@ -19,6 +19,7 @@ _END = b"END_OF_AUDIO"
 _FORMATS = {"float32": Encoding.F32LE, "int16": Encoding.S16LE}
 _USUAL_SEGMENTS, _MOST_SEGMENTS = 10, 100
 _LONGEST_UID = 200
+QUIET_S = 2.0
 
 Message = dict[str, Any]
 
@@ -27,10 +28,12 @@ class WhisperLiveAdapter(Adapter):
     """The first message has the settings; audio is binary; what was said last comes again and again."""
 
     name = "whisper_live"
+    quiet_s: float | None = None  # without a message: what is being said ends there, since the stock client waits for that, silent
 
     def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
         self._defaults = defaults
         self._uid: str | None = None
+        self._is_set = False
         self._segments: deque[Message] = deque(maxlen=_USUAL_SEGMENTS)
         self._has_words = False
         self._end = 0.0  # of the last completed segment, in s
@@ -45,17 +48,18 @@ class WhisperLiveAdapter(Adapter):
     def parse(self, message: str | bytes) -> list[Command]:
         """Raises TranscriptionError."""
         if isinstance(message, bytes):
-            if self._uid is None:
+            if not self._is_set:
                 raise ProtocolViolation("audio came first, expected the settings, JSON with uid", field="message")
             return [Close()] if message == _END else [Append(message)]
         return [Configure(self._settings(json_object(message)))]
 
     def _settings(self, given: Message) -> SessionConfig:
-        if self._uid is not None:
+        if self._is_set:
             raise ProtocolViolation("settings came twice, expected audio", field="message")
         uid = given.get("uid")
         if not isinstance(uid, str) or not 0 < len(uid) <= _LONGEST_UID:
             raise invalid("uid", uid, f"a text of up to {_LONGEST_UID} characters")
+        self._uid = uid  # faults have it too: the stock client hears no message without
         if given.get("task", "transcribe") != "transcribe" or given.get("enable_translation"):
             raise invalid("task", given.get("task"), '"transcribe": this server does not translate')
         encoding = _FORMATS[one_of(given, "audio_format", "float32", tuple(_FORMATS))]
@@ -74,7 +78,7 @@ class WhisperLiveAdapter(Adapter):
         )
         self._has_words = flag(given, "word_timestamps", False)
         self._segments = deque(maxlen=count)
-        self._uid = uid
+        self._is_set, self.quiet_s = True, QUIET_S
         return config
 
     # out
@@ -91,8 +95,7 @@ class WhisperLiveAdapter(Adapter):
                 words = event.stable + event.unstable
                 return [*self._found(event.language, 1.0), self._list([self._segment(words, is_done=False)])]
             case FinalTranscript() if event.words:
-                self._segments.append(self._segment(event.words, is_done=True))
-                return [*self._found(event.language, event.language_confidence), self._list([])]
+                return [*self._found(event.language, event.language_confidence), *self._completed(event.words)]
             case Warned(_, message):
                 return [{"status": "WARNING", "message": message}]
             case ErrorEvent(error):
@@ -106,6 +109,12 @@ class WhisperLiveAdapter(Adapter):
             return []
         self._language = code
         return [{"language": code, "language_prob": round(confidence, 4)}]
+
+    def _completed(self, words: tuple[Word, ...]) -> list[Message]:
+        """First as if it were still being said: the stock client keeps the last such text, beside a completed one that differs."""
+        as_partial = self._list([self._segment(words, is_done=False)])
+        self._segments.append(self._segment(words, is_done=True))
+        return [as_partial, self._list([])]
 
     def _list(self, more: list[Message]) -> Message:
         return {"segments": [*self._segments, *more]}

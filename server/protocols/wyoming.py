@@ -15,12 +15,13 @@ from server.protocols.base import Adapter, ServerDefaults, Taken
 from server.protocols.fields import invalid, languages, only, texts
 from streaming.audio.pcm import check_format
 from streaming.biasing import normalised
-from streaming.commands import Append, AudioFormat, Close, Command, Configure, Encoding, Flush, SessionConfig
-from streaming.errors import LimitExceeded, ProtocolViolation, TranscriptionError
+from streaming.commands import Append, AudioFormat, Close, Command, Configure, Encoding, Flush, KeepAlive, SessionConfig
+from streaming.errors import LimitExceeded, Overloaded, ProtocolViolation, TranscriptionError
 from streaming.events import Closed, ErrorEvent, Event, FinalTranscript, Flushed, PartialTranscript
 from streaming.text.growing import GrowingText
 
 MOST_HEADER, MOST_DATA, MOST_PAYLOAD = 1 << 16, 1 << 20, 1 << 20  # bytes
+MOST_WAITING = 1_000  # answers that the client has not taken yet
 _WIDTHS = {2: Encoding.S16LE, 4: Encoding.S32LE}
 _VERSION = "1.10.2"
 
@@ -129,6 +130,7 @@ class WyomingAdapter(Adapter):
         try:
             for frame in self._frames.feed(message):
                 commands += self._handled(frame)
+                self._check_waiting()
         except TranscriptionError as error:
             self._waiting.append(_fault(error))
             self._frames = None
@@ -143,6 +145,10 @@ class WyomingAdapter(Adapter):
             self._waiting.append(_fault(error))
             return []
 
+    def _check_waiting(self) -> None:
+        if len(self._waiting) > MOST_WAITING:
+            raise Overloaded(f"{len(self._waiting):,} answers wait to be taken by the client, expected at most {MOST_WAITING:,}")
+
     def _describe(self, frame: Frame) -> list[Command]:
         author = {"name": "Stenoline", "url": ""}
         names = self._defaults.models[:1] or ("default",)
@@ -151,11 +157,11 @@ class WyomingAdapter(Adapter):
         models = [{"name": n, "description": f"{n}, live", "languages": spoken, **common} for n in names]
         program = {"name": "stenoline", "description": "live transcription", "models": models, **common}
         self._waiting.append(framed("info", {"asr": [program | {"supports_transcript_streaming": True}]}))
-        return []
+        return [KeepAlive()]
 
     def _ping(self, frame: Frame) -> list[Command]:
         self._waiting.append(framed("pong", {"text": frame.data.get("text")}))
-        return []
+        return [KeepAlive()]
 
     def _transcribe(self, frame: Frame) -> list[Command]:
         name = frame.data.get("name")
@@ -191,7 +197,7 @@ class WyomingAdapter(Adapter):
         return [*self._start(frame), Append(frame.payload)]
 
     def _empty(self) -> list[Command]:
-        self._waiting += [framed("transcript", {"text": ""})]
+        self._waiting += self._ended()
         return []
 
     # out
@@ -238,7 +244,7 @@ def _fault(error: TranscriptionError) -> bytes:
 
 def framed(kind: str, data: Mapping[str, Any], payload: bytes = b"") -> bytes:
     """An event as it goes over the wire."""
-    body = json.dumps(data, ensure_ascii=False).encode() if data else b""
+    body = json.dumps(data, ensure_ascii=False).encode(errors="replace") if data else b""
     header = {"type": kind, "version": _VERSION, **({"data_length": len(body)} if body else {})}
     if payload:
         header["payload_length"] = len(payload)

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from starlette.background import BackgroundTask
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message
 
@@ -24,6 +24,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 _RETRY_AFTER_S = "5"
 _MOST_FIELDS, _MOST_FILES, _FIELD_BYTES = 2_000, 32, 1 << 20
+_LONGEST_HEADER, _LONGEST_PATH = 300, 80  # characters of what a caller sent that come back to it
 _HELD = "stenoline.held"  # what is let go of once the answer is out
 _STATUS = {"message_too_big": 413, "unsupported_media": 415, "not_found": 404}
 
@@ -32,13 +33,18 @@ def refusal(reason: Refused | TranscriptionError, request_id: str = "") -> Respo
     """An HTTP answer that says why, in our words and in the fields that the vendors' clients look for."""
     request_id = request_id or uuid.uuid4().hex
     status = status_of(reason)
-    headers = {"dg-request-id": request_id, "dg-error": reason.message.encode("ascii", "replace").decode()}
-    headers["dg-error"] = " ".join(headers["dg-error"].split())
+    headers = {"dg-request-id": request_id, "dg-error": _in_header(reason.message)}
     if status == 503:
         headers["retry-after"] = _RETRY_AFTER_S
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return JSONResponse(error_body(reason, request_id), status, headers)
+
+
+def _in_header(text: str) -> str:
+    """In a line of bounded length, printable in ASCII."""
+    line = " ".join(text.split())[:_LONGEST_HEADER]
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in line)
 
 
 def status_of(reason: Refused | TranscriptionError) -> int:
@@ -58,25 +64,25 @@ def error_body(reason: Refused | TranscriptionError, request_id: str) -> dict[st
     return {"error": error, "err_code": reason.code.upper(), "err_msg": reason.message, "request_id": request_id}
 
 
-def bounded(request: Request, most: int) -> Request:
-    """The same request, whose body raises LimitExceeded beyond so many bytes."""
+def bounded(request: Request, most: int, advice: str = "") -> Request:
+    """The same request, whose body raises LimitExceeded beyond so many bytes; `advice` goes with it."""
     declared, receive, read = request.headers.get("content-length", ""), request.receive, 0
     if declared.isdecimal() and int(declared) > most:
-        raise _too_big(most)
+        raise _too_big(most, advice)
 
     async def counted() -> Message:
         nonlocal read
         message = await receive()
         read += len(message.get("body", b""))
         if read > most:
-            raise _too_big(most)
+            raise _too_big(most, advice)
         return message
 
     return Request(request.scope, counted)
 
 
-def _too_big(most: int) -> LimitExceeded:
-    return LimitExceeded(f"the body is larger than {most / 2**20:g} MiB", field="file", code="message_too_big")
+def _too_big(most: int, advice: str) -> LimitExceeded:
+    return LimitExceeded(f"the body is larger than {most / 2**20:g} MiB{advice}", field="file", code="message_too_big")
 
 
 @dataclass(slots=True)
@@ -103,9 +109,15 @@ class Form:
         return {key: str(value) for key, value in found.items() if key}
 
     def files(self, *names: str) -> list[tuple[str, BinaryIO]]:
-        """(file name, content) of uploads under these names."""
+        """(file name, content) of uploads under these names. Raises ProtocolViolation if one is text."""
         wanted = {*names, *(f"{name}[]" for name in names)}
-        return [(v.filename or "", v.file) for k, v in self._data.multi_items() if k in wanted and isinstance(v, UploadFile)]
+        return [_upload(name, value) for name, value in self._data.multi_items() if name in wanted]
+
+
+def _upload(name: str, value: UploadFile | str) -> tuple[str, BinaryIO]:
+    if isinstance(value, str):
+        raise ProtocolViolation(f"{name} is text, expected an upload: its part wants a filename", field=name, code="invalid_value")
+    return value.filename or "", value.file
 
 
 def hold(request: Request, file: BinaryIO) -> None:
@@ -123,15 +135,23 @@ async def form_of(request: Request) -> Form:
     try:
         data = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_FIELD_BYTES)
         request.scope[_HELD].push_async_callback(data.close)
+        _check_unicode(data)
         return Form(data)
-    except HTTPException as error:
-        raise ProtocolViolation(f"the form cannot be read: {error.detail}", field="body", code="invalid_form") from None
+    except (HTTPException, UnicodeError) as error:
+        detail = getattr(error, "detail", error)
+        raise ProtocolViolation(f"the form cannot be read: {detail}", field="body", code="invalid_form") from None
+
+
+def _check_unicode(data: FormData) -> None:
+    """Raises UnicodeError: some charsets let halves of a character through, which no answer could tell."""
+    for name, value in data.multi_items():
+        f"{name}{value if isinstance(value, str) else value.filename}".encode()
 
 
 async def unknown(request: Request, error: Exception) -> Response:
     """For paths and methods that there are not."""
     assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path}: {error.detail}; /docs lists what there is"
+    message = f"{request.method} {request.url.path[:_LONGEST_PATH]}: {error.detail}; /docs lists what there is"
     answer = refusal(Refused(error.status_code, error.detail.lower().replace(" ", "_"), message))
     answer.headers.update(error.headers or {})
     return answer
@@ -149,6 +169,8 @@ def endpoint(check: Callable[[Request], object], handler: Handler) -> Handler:
             response = refusal(reason)
         except BadMedia as error:
             response = refusal(ClientFault(error.message, field="file", code="invalid_file"))
+        except ClientDisconnect:
+            response = Response(status_code=400)  # nobody is there to read it
         except BaseException:
             await held.aclose()
             raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from server.engine import Engine
 from server.files import FileSession, Progress, Turns
@@ -22,6 +23,10 @@ from streaming.events import FinalTranscript
 from streaming.session import SessionLimits
 from streaming.text.growing import joined, text_of
 from streaming.timeline import seconds
+
+LONGEST_NAME = 80  # of a model that there is not, in what is said about it
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -67,15 +72,13 @@ class Desk:
     check_open: Callable[[], None]  # raises ServerFault while the server goes
 
     async def events(
-        self, request: Request, source: Path | BinaryIO, config: SessionConfig, channels: int = 1
+        self, source: Path | BinaryIO, config: SessionConfig, channels: int = 1
     ) -> AsyncIterator[FinalTranscript | Progress]:
-        """Finals and progress; ends early if the caller has gone."""
+        """Finals and progress."""
         async with self.turns.take():
             running = FileSession(self.engine(), self.hotwords, self.metrics, self.limits, channels).run(source, config, self.media)
             async with aclosing(running) as events:  # type: ignore[type-var]
                 async for event in events:
-                    if isinstance(event, Progress) and await request.is_disconnected():
-                        return
                     yield event
 
     def check_turn(self) -> None:
@@ -84,9 +87,12 @@ class Desk:
         self.turns.check()
 
     async def transcript(self, request: Request, source: Path | BinaryIO, config: SessionConfig, channels: int = 1) -> Transcript:
-        """All of it at once."""
+        """All of it at once. Raises ClientDisconnect when the caller goes."""
+        return await _attended(request, self._whole(source, config, channels))
+
+    async def _whole(self, source: Path | BinaryIO, config: SessionConfig, channels: int) -> Transcript:
         found = Transcript()
-        async for event in self.events(request, source, config, channels):
+        async for event in self.events(source, config, channels):
             if isinstance(event, Progress):
                 found.duration_s = event.heard_s
             else:
@@ -97,8 +103,26 @@ class Desk:
         """Raises ProtocolViolation for a model that is not there; names of a vendor's own stand for ours."""
         known = self.defaults.models
         if name and name not in known and not name.startswith(VENDORS_MODELS):
-            expected = f"one of {', '.join(known)}"
-            raise ProtocolViolation(f"model is {name!r}, expected {expected}", field="model", code="model_not_found")
+            message = f"model is {name[:LONGEST_NAME]!r}, expected one of {', '.join(known)}"
+            raise ProtocolViolation(message, field="model", code="model_not_found")
+
+
+async def _attended(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives; it ends, wherever it is, when the caller goes. Raises ClientDisconnect."""
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 VENDORS_MODELS = ("whisper-1", "gpt-", "nova", "enhanced", "base", "flux")

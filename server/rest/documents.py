@@ -71,9 +71,19 @@ def _list(of: dict[str, Any], **rest: Any) -> dict[str, Any]:
 _TEXT, _NUMBER, _WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}
 _FILE = {"type": "string", "format": "binary", "description": "WAV, MP3, FLAC, OGG, Opus, WebM, M4A or AAC"}
 _BASE64 = {"type": "string", "contentEncoding": "base64", "minLength": 1}
-_LANGUAGE = {"type": "string", "maxLength": 100, "description": "code such as en, several (zh,en), or auto"}
+_LANGUAGE = {"type": "string", "description": "code such as en, several (zh,en), or auto"}
 _TEMPERATURE = {"type": "number", "minimum": 0, "maximum": 1, "description": "accepted for other servers' clients; text is greedy"}
 _SEGMENT = _object(["start", "end", "text", "confidence"], start=_NUMBER, end=_NUMBER, text=_TEXT, confidence=_NUMBER)
+_OPENAI_NUMBERS = ("start", "end", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob")
+_OPENAI_SEGMENT = _object(
+    ["id", "seek", "text", "tokens", *_OPENAI_NUMBERS],
+    id=_WHOLE,
+    seek=_WHOLE,
+    text=_TEXT,
+    tokens=_list(_WHOLE),
+    **dict.fromkeys(_OPENAI_NUMBERS, _NUMBER),
+)
+_LOGPROB = _object(["token", "bytes", "logprob"], token=_TEXT, bytes=_list(_WHOLE), logprob=_NUMBER)
 _HOTWORD = {"anyOf": [_TEXT, _object(["text"], text=_TEXT, weight=_NUMBER, sounds_like=_list(_TEXT))]}
 _DURATION = _object(["type", "seconds"], type={"const": "duration"}, seconds=_NUMBER)
 
@@ -114,7 +124,9 @@ _SCHEMAS: dict[str, Any] = {
         results=_list({"anyOf": [_ref("Transcript"), _ref("FileError")]}),
     ),
     "FileError": _object(["file", "error"], file=_TEXT, error=_object(["message", "code"], message=_TEXT, code=_TEXT)),
-    "Transcription": _object(["text"], text=_TEXT, usage=_DURATION, languages=_list(_object(["code"], code=_TEXT))),
+    "Transcription": _object(
+        ["text"], text=_TEXT, usage=_DURATION, languages=_list(_object(["code"], code=_TEXT)), logprobs=_list(_LOGPROB)
+    ),
     "VerboseTranscription": _object(
         ["task", "language", "duration", "text"],
         task={"const": "transcribe"},
@@ -122,7 +134,7 @@ _SCHEMAS: dict[str, Any] = {
         duration=_NUMBER,
         text=_TEXT,
         usage=_DURATION,
-        segments=_list({"type": "object"}),
+        segments=_list(_OPENAI_SEGMENT),
         words=_list(_object(["word", "start", "end"], word=_TEXT, start=_NUMBER, end=_NUMBER)),
     ),
     "Model": _object(["id", "object", "created", "owned_by"], id=_TEXT, object={"const": "model"}, created=_WHOLE, owned_by=_TEXT),
@@ -145,7 +157,7 @@ def _answers(ok: dict[str, Any], what: str, *codes: int) -> dict[str, Any]:
         503: "no capacity now; try again later",
     }
     wanted = {str(code): {"description": faults[code], "content": _json(_ref("Error"))} for code in (400, 401, 403, *codes)}
-    return {"200": {"description": what, "content": ok}} | wanted
+    return ({"200": {"description": what, "content": ok}} if ok else {}) | wanted
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:
@@ -188,6 +200,7 @@ def _paths() -> dict[str, Any]:
                 ),
             }
         },
+        "/v1/audio/translations": {"post": {"summary": "Refused: this server does not translate", "responses": _answers({}, "")}},
         "/v1/listen": {
             "post": {
                 "summary": "As Deepgram has it; live at the same path as a WebSocket",
@@ -212,6 +225,13 @@ def _paths() -> dict[str, Any]:
                 "responses": _answers(_json(_ref("Secret")), "the key", 413, 503),
             }
         },
+        "/v1/realtime/transcription_sessions": {
+            "post": {
+                "summary": "The same as it was in the beta of OpenAI's API",
+                "requestBody": {"content": _json({"type": "object", "description": "as in transcription_session.update"})},
+                "responses": _answers(_json(_object(["client_secret"], client_secret={"type": "object"})), "the key", 413, 503),
+            }
+        },
         "/v1/models": {
             "get": {
                 "summary": "The model that is loaded, under each of its names",
@@ -226,6 +246,19 @@ def _paths() -> dict[str, Any]:
                 "parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}],
                 "responses": _answers(_json(_ref("Model")), "the model", 404),
             }
+        },
+        **_health(),
+    }
+
+
+def _health() -> dict[str, Any]:
+    status = _json(_object(["status"], status=_TEXT))
+    ready = {"200": {"description": "it takes sessions", "content": status}, "503": {"description": "not now", "content": status}}
+    return {
+        "/healthz": {"get": {"summary": "Whether the process lives", "security": [], "responses": {"200": ready["200"]}}},
+        "/readyz": {"get": {"summary": "Whether it takes sessions", "security": [], "responses": ready}},
+        "/metrics": {
+            "get": {"summary": "For Prometheus", "responses": _answers({"text/plain": {"schema": _TEXT}}, "in its text format")}
         },
     }
 
@@ -243,7 +276,7 @@ def _secret() -> dict[str, Any]:
 
 def _asr_json() -> dict[str, Any]:
     named = _object(["audio"], name=_TEXT, audio=_BASE64)
-    settings = _settings()
+    settings = {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in _settings().items()} | _OBJECTS
     single = _object(["audio"], audio=_BASE64, **settings) | {"additionalProperties": False}
     several = _object(["files"], files=_list(named, minItems=1, maxItems=32), **settings) | {"additionalProperties": False}
     return {"anyOf": [single, several]}
@@ -251,18 +284,23 @@ def _asr_json() -> dict[str, Any]:
 
 def _settings() -> dict[str, Any]:
     return {
-        "language": _LANGUAGE,
+        "language": {"anyOf": [_LANGUAGE, _list({"type": ["string", "null"]})]},
         "temperature": _TEMPERATURE,
         "hotwords": _list(_HOTWORD, maxItems=1_000),
-        "hotword_lists": _list(_TEXT),
         "prompt": {"type": "string", "maxLength": 4_000},
         "model": _TEXT,
-        "text": {"type": "object", "description": "text forms, as in the native protocol"},
     }
+
+
+_OBJECTS = {
+    "hotword_lists": _list(_TEXT),
+    "text": {"type": "object", "description": "text forms, as in the native protocol"},
+}
 
 
 def _asr_form() -> dict[str, Any]:
     rest = {"hotwords": _list(_TEXT), "hotword_lists": _list(_TEXT), "prompt": _TEXT, "model": _TEXT}
+    rest["text"] = {"type": "string", "description": "text forms as JSON, as in the native protocol"}
     one_or_more = {"anyOf": [_FILE, _list(_FILE)]}
     return _object(["file"], file=one_or_more, language=_LANGUAGE, temperature=_TEMPERATURE, **rest)
 

@@ -21,8 +21,8 @@ from server.formats import srt, vtt
 from server.media import BadMedia
 from server.protocols.fields import invalid, languages, only
 from server.rest.base import Form, Handler, bounded, choice, error_body, form_of, number, numeric
-from server.rest.desk import Desk, Transcript
-from streaming.biasing import normalised
+from server.rest.desk import LONGEST_NAME, Desk, Transcript
+from streaming.biasing import HotwordList, normalised
 from streaming.commands import EndpointingConfig, SessionConfig
 from streaming.endpointing import check_bounds
 from streaming.errors import ClientFault, LimitExceeded, ProtocolViolation, TranscriptionError
@@ -33,6 +33,7 @@ from streaming.timeline import seconds
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 _GRANULARITIES, _INCLUDES = ("word", "segment"), ("logprobs",)
 _LONGEST_PROMPT = 4_000
+_UNBUFFERED = {"cache-control": "no-cache", "x-accel-buffering": "no"}  # proxies pass events on as they come
 _LEAST_PROBABILITY = 1e-9
 
 
@@ -61,7 +62,7 @@ def routes(desk: Desk, guard: Callable[[Handler], Handler]) -> list[Route]:
             )
         desk.check_turn()
         if wanted.is_streamed:
-            return StreamingResponse(_events(desk, request, files[0][1], wanted), media_type="text/event-stream")
+            return StreamingResponse(_events(desk, files[0][1], wanted), headers=_UNBUFFERED, media_type="text/event-stream")
         return rendered(await desk.transcript(request, files[0][1], wanted.config), wanted)
 
     async def translations(request: Request) -> Response:
@@ -74,7 +75,7 @@ def routes(desk: Desk, guard: Callable[[Handler], Handler]) -> list[Route]:
         name = request.path_params["name"]
         if name not in desk.defaults.models:
             expected = ", ".join(desk.defaults.models)
-            raise ProtocolViolation(f"there is no model {name!r}, only {expected}", field="model", code="not_found")
+            raise ProtocolViolation(f"there is no model {name[:LONGEST_NAME]!r}, only {expected}", field="model", code="not_found")
         return JSONResponse(_model(name, started))
 
     return [
@@ -95,7 +96,10 @@ def _model(name: str, created: int) -> dict[str, Any]:
 def asked(form: Form, desk: Desk) -> Wanted:
     """Raises TranscriptionError, naming the field."""
     desk.check_model(form.text("model"))
-    format = choice("response_format", form.text("response_format", "json"), FORMATS)
+    format = form.text("response_format", "json")
+    if format == "diarized_json":
+        raise invalid("response_format", format, f"one of {', '.join(FORMATS)}: this server does not tell speakers apart")
+    choice("response_format", format, FORMATS)
     granularities = [choice("timestamp_granularities", each, _GRANULARITIES) for each in form.texts("timestamp_granularities")]
     if granularities and format != "verbose_json":
         raise invalid("timestamp_granularities", granularities, "it only with response_format verbose_json")
@@ -118,11 +122,18 @@ def _config(form: Form, desk: Desk) -> SessionConfig:
     return SessionConfig(
         language=only(codes),
         languages=codes,
-        hotwords=normalised(Hotword(each) for each in form.texts("keywords")),
+        hotwords=_keywords(form),
         endpointing=_endpointing(form, defaults.endpointing),
         text=defaults.text,
         prompt=prompt,
     )
+
+
+def _keywords(form: Form) -> HotwordList:
+    try:
+        return normalised(Hotword(each) for each in form.texts("keywords"))
+    except LimitExceeded as error:
+        raise LimitExceeded(error.message.replace("hotword", "keyword", 1), field="keywords") from None
 
 
 def _endpointing(form: Form, default: EndpointingConfig) -> EndpointingConfig:
@@ -167,7 +178,7 @@ def rendered(found: Transcript, wanted: Wanted) -> Response:
         case "vtt":
             return PlainTextResponse(vtt(found.finals))
         case "verbose_json":
-            return JSONResponse(_verbose(found, wanted.granularities))
+            return JSONResponse(_verbose(found, wanted))
     content: dict[str, Any] = {"text": found.text, "usage": _usage(found), "languages": [{"code": c} for c in found.languages]}
     if wanted.has_logprobs:
         content["logprobs"] = [_logprob(word) for final in found.finals for word in final.words]
@@ -178,8 +189,9 @@ def _usage(found: Transcript) -> dict[str, Any]:
     return {"type": "duration", "seconds": math.ceil(found.duration_s)}
 
 
-def _verbose(found: Transcript, granularities: frozenset[str]) -> dict[str, Any]:
-    languages = found.languages
+def _verbose(found: Transcript, wanted: Wanted) -> dict[str, Any]:
+    languages, style = found.languages, wanted.config.text
+    is_masked = bool(style.redact) or not style.profanity  # tokens are of what was said, before that
     content: dict[str, Any] = {
         "task": "transcribe",
         "language": language_name(languages[0]) if languages else "unknown",
@@ -187,9 +199,9 @@ def _verbose(found: Transcript, granularities: frozenset[str]) -> dict[str, Any]
         "text": found.text,
         "usage": _usage(found),
     }
-    if "segment" in granularities:
-        content["segments"] = [_segment(number, final) for number, final in enumerate(found.finals)]
-    if "word" in granularities:
+    if "segment" in wanted.granularities:
+        content["segments"] = [_segment(number, final, has_tokens=not is_masked) for number, final in enumerate(found.finals)]
+    if "word" in wanted.granularities:
         content["words"] = [
             {"word": word.text.strip(), "start": seconds(word.start), "end": seconds(word.end)}
             for final in found.finals
@@ -198,7 +210,7 @@ def _verbose(found: Transcript, granularities: frozenset[str]) -> dict[str, Any]
     return content
 
 
-def _segment(number: int, final: FinalTranscript) -> dict[str, Any]:
+def _segment(number: int, final: FinalTranscript, *, has_tokens: bool) -> dict[str, Any]:
     text = "".join(word.text for word in final.words)
     encoded = text.encode()
     return {
@@ -207,7 +219,7 @@ def _segment(number: int, final: FinalTranscript) -> dict[str, Any]:
         "start": seconds(final.words[0].start),
         "end": seconds(final.words[-1].end),
         "text": text,
-        "tokens": [token for word in final.words for token in word.tokens],
+        "tokens": [token for word in final.words for token in word.tokens] if has_tokens else [],
         "temperature": 0.0,
         "avg_logprob": sum(_log(word.confidence) for word in final.words) / len(final.words),
         "compression_ratio": len(encoded) / len(zlib.compress(encoded)),
@@ -229,11 +241,11 @@ def language_name(code: str) -> str:
     return str(name).lower()
 
 
-async def _events(desk: Desk, request: Request, source: Any, wanted: Wanted) -> AsyncIterator[str]:
+async def _events(desk: Desk, source: Any, wanted: Wanted) -> AsyncIterator[str]:
     """Server-sent events: a delta an utterance; progress as comments, which clients skip."""
     found, growing = Transcript(), GrowingText()
     try:
-        async for event in desk.events(request, source, wanted.config):
+        async for event in desk.events(source, wanted.config):
             if isinstance(event, Progress):
                 found.duration_s = event.heard_s
                 yield f": {event.heard_s:.1f} s heard\n\n"

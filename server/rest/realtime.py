@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from server.protocols.fields import invalid, json_object
-from server.protocols.openai_realtime_update import check_session, described_session
+from server.protocols.openai_realtime_update import check_session, described_flat_session, described_session
 from server.rest.base import Handler, bounded, number
 from server.rest.desk import Desk
 from server.short_keys import ShortKeys
@@ -23,21 +23,24 @@ _LEAST_S, _MOST_S, _USUAL_S = 10, 7_200, 600
 def routes(desk: Desk, keys: ShortKeys, guard: Callable[[Handler], Handler]) -> list[Route]:
     """Of this module."""
 
-    def made(session: Mapping[str, Any], lifetime_s: float) -> tuple[str, int, dict[str, Any]]:
-        """(key, Unix time of its end, what a session with it is like)."""
+    def made(session: Mapping[str, Any], lifetime_s: float) -> tuple[str, int]:
+        """(key, Unix time of its end)."""
         check_session(session, desk.defaults)
         key, short = keys.make("/v1/realtime", lifetime_s, session)
-        expires_at = int(short.expires_at)
-        return key, expires_at, described_session(session, desk.defaults, f"sess_{uuid.uuid4().hex}", expires_at)
+        return key, int(short.expires_at)
 
     async def secrets(request: Request) -> Response:
         content = await _content(request)
-        key, expires_at, session = made(_part(content, "session"), _lifetime_s(_part(content, "expires_after")))
-        return JSONResponse({"value": key, "expires_at": expires_at, "session": session})
+        session = _part(content, "session")
+        key, expires_at = made(session, _lifetime_s(_part(content, "expires_after")))
+        shown = described_session(session, desk.defaults, uuid.uuid4().hex, expires_at)
+        return JSONResponse({"value": key, "expires_at": expires_at, "session": shown})
 
     async def sessions(request: Request) -> Response:
-        key, expires_at, session = made(await _content(request), _USUAL_S)
-        return JSONResponse(session | {"client_secret": {"value": key, "expires_at": expires_at}})
+        session = await _content(request)
+        key, expires_at = made(session, _lifetime_s(_part(_part(session, "client_secret"), "expires_at")))
+        shown = described_flat_session(session, desk.defaults, uuid.uuid4().hex)
+        return JSONResponse(shown | {"client_secret": {"value": key, "expires_at": expires_at}})
 
     return [
         Route("/v1/realtime/client_secrets", guard(secrets), methods=["POST"]),

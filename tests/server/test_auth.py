@@ -70,6 +70,19 @@ def test_no_key_or_a_wrong_one(serve: Serve, options: dict[str, object]):
     assert running.service.admission.live == 0
 
 
+@pytest.mark.parametrize("offered", [["realtime", "KEY"], ["KEY", "realtime"], ["realtime", "KEY", "openai-beta.realtime-v1"]])
+def test_a_key_as_openais_clients_give_it_in_browsers(serve: Serve, offered: list[str]):
+    offered = [each.replace("KEY", "openai-insecure-api-key.first-key") for each in offered]
+    assert let_in(serve(keys=KEYS), subprotocols=offered) == "realtime"
+
+
+def test_a_real_key_may_look_like_a_short_one(serve: Serve):
+    running = serve(keys=(b"ek_ours",))
+    let_in(running, additional_headers={"Authorization": "Bearer ek_ours"})
+    assert refused(running, additional_headers={"Authorization": "Bearer ek_other"}) == (401, "unauthorized")
+    assert refused(serve(), additional_headers={"Authorization": "Bearer ek_over"}) == (401, "unauthorized")
+
+
 def test_a_key_in_the_address_is_no_key(serve: Serve):
     assert refused(serve(keys=KEYS), "/v1/stream?token=first-key&api_key=first-key") == (401, "unauthorized")
 

@@ -18,6 +18,7 @@ from model.interfaces import Hypothesis, StepRequest
 from model.scripted import ScriptedRecogniser
 from server.config import Config
 from server.connection import Outbox
+from server.protocols.vosk import VoskAdapter
 from server.run import WebSocketProtocol
 from streaming.errors import Overloaded
 from streaming.events import Event, PartialTranscript, SpeechStarted
@@ -157,6 +158,21 @@ def test_a_silent_client_is_told_and_closed(serve: Serve) -> None:
         with pytest.raises(ConnectionClosed):
             peer.socket.recv(10)
         assert peer.socket.close_code == 1008
+
+
+@pytest.mark.parametrize("part", ["parse", "render"])
+def test_a_fault_of_ours_ends_the_session_at_once(running: Running, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with running.session("/vosk") as peer:
+        monkeypatch.setattr(VoskAdapter, part, fail)
+        peer.socket.send(SPEECH)
+        with pytest.raises(ConnectionClosed):
+            while True:
+                peer.socket.recv(10)
+        assert peer.socket.close_code == 1011
+    assert wait_for(lambda: running.service.admission.live == 0)
 
 
 class Held(ScriptedRecogniser):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from model.interfaces import Hotword
+from model.interfaces import Hotword, Word
 from server.config import BadSetting
 from server.hotwords import HotwordLists, read, ready_made, ready_made_list
 from streaming.errors import LimitExceeded
-from streaming.spelling import letters
+from streaming.spelling import Speller, letters, spelling_of
 
-NAMES = ("gpu", "kubernetes", "machine-learning", "software")
+NAMES = ("databases", "gpu", "kubernetes", "linux", "machine-learning", "python", "software", "web")
 
 
 def write(path: Path, text: str) -> Path:
@@ -50,11 +50,36 @@ def test_ready_made_lists_say_each_thing_once(name: str):
     assert not [w.text for w in found for s in w.sounds_like if letters(s) in texts and letters(s) != letters(w.text)]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "we are back and there is a wait",
+        "split it into four parts or into eight",
+        "it depends on X and Y",
+        "the red is bad, this is standard in the industry",
+        "read me the log and make file changes",
+        "run C code behind a load balancer",
+        "change log levels, then do a sync and run git log",
+        "at one point my data was in a table, a view and an index",
+        "I find it in the path, at home, with a rope",
+        "we use state and a big query in local storage, an open search under UV light is prettier",
+        "let us go to the next stage and sort the rest of it",
+    ],
+)
+def test_ordinary_phrases_are_no_terms(said: str):
+    words = [Word(f" {word}", at, at + 1, 0.9) for at, word in enumerate(said.split())]
+    for name in {*NAMES} - {"machine-learning"}:
+        written = Speller([spelling_of(ready_made_list(name))]).write(words, is_end=True)
+        assert "".join(word.text for each in written for word in each.words).strip() == said
+    lines = Speller([spelling_of(ready_made_list("machine-learning"))]).write(words, is_end=True)
+    assert "".join(word.text for each in lines for word in each.words).replace("RoPE", "rope").strip() == said
+
+
 def test_a_session_gets_the_file_the_servers_lists_and_its_own(tmp_path: Path):
     assert ready_made() == NAMES
     lists = HotwordLists(write(tmp_path / "a.txt", "Stenoline\n"), ("gpu",))
     assert lists(("software", "gpu")) == ((Hotword("Stenoline"),), ready_made_list("gpu"), ready_made_list("software"))
-    with pytest.raises(LimitExceeded, match="'poetry', expected some of gpu, kubernetes"):
+    with pytest.raises(LimitExceeded, match="'poetry', expected some of databases, gpu"):
         lists(("poetry",))
     with pytest.raises(BadSetting, match="'poetry'"):
         HotwordLists(names=("poetry",))

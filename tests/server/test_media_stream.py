@@ -85,6 +85,21 @@ def test_drain_waits_for_what_can_be_decoded():
     assert 16_000 < half < 32_000 and whole == pytest.approx(48_000, abs=500)
 
 
+def test_a_stream_is_heard_from_its_first_bytes():
+    """A short word is less than what a demuxer reads before it tells the format."""
+
+    async def run() -> int:
+        stream, data = MediaStream("container", LIMITS), encoded(SOUND, "webm", 48_000)
+        for piece in (data[:3], data[3:2_000]):
+            await stream.write(piece)
+        found = await stream.read()
+        stream.taken()
+        await stream.close()
+        return len(found)
+
+    assert asyncio.run(asyncio.wait_for(run(), 10))
+
+
 def test_who_does_not_read_holds_back_who_writes():
     async def run() -> None:
         stream, data = MediaStream("container", LIMITS), encoded(voice(60, rate=48_000), "flac", 48_000)
@@ -102,6 +117,13 @@ def test_who_does_not_read_holds_back_who_writes():
 def test_what_is_no_sound(form: str, content: bytes):
     with pytest.raises(BadMedia):
         asyncio.run(heard([content], form))
+
+
+def test_bytes_without_sound_are_not_collected():
+    """A block that claims to be long, of which a demuxer keeps all that has come."""
+    block = b"\xa3" + (0x10000000 | 250 << 20).to_bytes(4, "big") + bytes(1 << 20)
+    with pytest.raises(BadMedia, match="1,000,000 bytes came without any sound"):
+        asyncio.run(heard([encoded(SOUND, "webm", 48_000)[:2_000], *[block] * 3], limits=MediaLimits(unheard_bytes=1_000_000)))
 
 
 def test_a_head_at_the_end_cannot_be_read_live():

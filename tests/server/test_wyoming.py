@@ -98,6 +98,28 @@ def test_no_place(serve: Serve):
             assert error.data["code"] == "overloaded" and second.connection.recv(1) == b""
 
 
+def test_the_bound_of_messages_cuts_no_frame(serve: Serve):
+    running = serve(wyoming_port=free_port(), max_message_bytes=1_024)
+    assert wait_for(lambda: running.service.wyoming is not None)
+    with connected(running) as peer:
+        for at in range(0, len(SPEECH), 20_000):
+            peer.connection.sendall(frame("audio-chunk", SPEECH[at : at + 20_000], **AUDIO))
+        peer.connection.sendall(frame("ping", text="\ud800") + frame("audio-stop"))
+        got = peer.until("transcript-stop")
+    assert "error" not in {f.kind for f in got} and got[-2].data["text"]
+    assert [f.data["text"] for f in got if f.kind == "pong"] == ["?"]
+
+
+def test_a_client_that_asks_and_never_reads_is_let_go(serve: Serve):
+    running = serve(wyoming_port=free_port(), send_timeout_s=0.5)
+    assert wait_for(lambda: running.service.wyoming is not None)
+    with connected(running) as peer, pytest.raises(OSError):
+        peer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        while True:
+            peer.connection.sendall(frame("describe") * 100)
+    assert wait_for(lambda: running.service.admission.live == 0)
+
+
 async def never(*_: Any) -> None:
     raise AssertionError
 
@@ -107,3 +129,8 @@ def test_it_is_not_open_to_everybody(host: str):
     with pytest.raises(BadSetting, match="--insecure"):
         asyncio.run(start(Config(wyoming_port=5, wyoming_host=host), never))
     assert asyncio.run(start(Config(), never)) is None
+
+
+def test_a_port_that_is_taken():
+    with listen("127.0.0.1", 0) as listener, pytest.raises(BadSetting, match="wyoming_port"):
+        asyncio.run(start(Config(wyoming_port=listener.getsockname()[1]), never))

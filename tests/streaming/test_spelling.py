@@ -14,7 +14,7 @@ TERMS = tuple(
     for text, *sayings in (
         ("LoRA",), ("RoPE",), ("LayerNorm",), ("MultiHeadAttention",), ("AWQ",), ("INT4",), ("KV cache",), ("AdamW",), ("IAM",),
         ("NCCL", "nickel"), ("nginx", "engine X"), ("CUDA_VISIBLE_DEVICES=0,1", "cuda visible devices equals zero comma one"),
-        ("IT",), ("显存",), ("C++",), ("stdout", "standard out"),
+        ("IT",), ("CUDA_VISIBLE_DEVICES",), ("显存",), ("C++",), ("stdout", "standard out"),
     )
     for sayings in [tuple(sayings)]
 )  # fmt: skip
@@ -44,6 +44,7 @@ def written(text: str, *, is_end: bool = True) -> str:
         ("a nickel timeout", "a NCCL timeout"),
         ("our Engine X failed", "our nginx failed"),
         ("set cuda visible devices equals zero comma one before", "set CUDA_VISIBLE_DEVICES=0,1 before"),
+        ("set CUDA underscore visible underscore devices to", "set CUDA_VISIBLE_DEVICES to"),
         ("two loras and the lora's rank", "two LoRAs and the LoRA's rank"),
         ('the "rope" trick', 'the "RoPE" trick'),
         ("把|显|存|加|大", "把显存加大"),

@@ -26,9 +26,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from model.interfaces import Hotword
 from server.protocols.base import ServerDefaults
 from server.protocols.deepgram import DeepgramAdapter
-from streaming.commands import Append, Close, Configure, Encoding
+from streaming.commands import Append, Bias, Close, Configure, Encoding
 from streaming.errors import TranscriptionError
 from streaming.text.style import TextStyle
 from tests.helpers import cut, s16, talk
@@ -207,6 +208,7 @@ def test_a_silent_client_gets_the_code_that_sdks_look_for(serve: Serve) -> None:
         ({"endpointing": "20000"}, "endpointing", "20000"),
         ({"endpointing": "-1"}, "endpointing", "-1"),
         ({"utterance_end_ms": "20"}, "utterance_end_ms", "20"),
+        ({"encoding": "webm", "multichannel": "true"}, "channels", "null"),
     ],
 )
 def test_a_setting_that_cannot_be_served_is_refused_before_the_upgrade(
@@ -321,7 +323,7 @@ def made(**query: str) -> DeepgramAdapter:
 
 @pytest.mark.parametrize(
     ("name", "encoding"),
-    [("linear16", Encoding.S16LE), ("linear32", Encoding.S32LE), ("mulaw", Encoding.MULAW), ("alaw", Encoding.ALAW)],
+    [("linear16", Encoding.S16LE), ("linear32", Encoding.F32LE), ("mulaw", Encoding.MULAW), ("alaw", Encoding.ALAW)],
 )
 def test_encodings(name: str, encoding: Encoding) -> None:
     (configure,) = made(encoding=name, channels="2").opening()
@@ -341,6 +343,51 @@ def test_settings_become_a_configuration() -> None:
     )
 
 
+def test_what_is_to_be_favoured() -> None:
+    query = [*RAW.items(), ("keyterm", "ISO:9001"), ("keywords", "nickel:2"), ("keywords", "NCCL"), ("keywords", "a:b")]
+    (configure,) = DeepgramAdapter("id", ServerDefaults(), query).opening()
+    assert isinstance(configure, Configure)
+    assert configure.config.hotwords == (Hotword("ISO:9001"), Hotword("nickel", 2.0), Hotword("NCCL"), Hotword("a:b"))
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ([("language", "multi")], ()),
+        ([("language", "multi"), ("language_hint", "en-US"), ("language_hint", "de")], ("en", "de")),
+        ([("language_hint", "de")], ("de",)),
+        ([("language", "en"), ("language_hint", "de")], ("en",)),
+        ([], ("zh",)),
+    ],
+)
+def test_languages(query: list[tuple[str, str]], found: tuple[str, ...]) -> None:
+    (configure,) = DeepgramAdapter("id", ServerDefaults("zh"), [*RAW.items(), *query]).opening()
+    assert isinstance(configure, Configure) and configure.config.languages == found
+
+
+def test_what_a_configure_leaves_out_stays() -> None:
+    adapter = made(keyterm="NCCL", filler_words="false")
+    assert adapter.parse('{"type": "Configure", "keyterms": null}') == [Bias((Hotword("NCCL"),))]
+    before, after = adapter.parse('{"type": "Configure", "features": {"numerals": true, "punctuate": true}}')
+    assert isinstance(before, Configure) and before.config.text == TextStyle(itn=True, fillers=False)
+    assert before.config.hotwords == (Hotword("NCCL"),) and after == Bias((Hotword("NCCL"),))
+    assert adapter.parse('{"type": "Configure", "keyterms": []}') == [Bias(())]
+    with pytest.raises(TranscriptionError, match="numerals is 1, expected true or false"):
+        adapter.parse('{"type": "Configure", "features": {"numerals": 1}}')
+
+
+def test_settings_change_within_a_session(running: Running) -> None:
+    with listening(running, keyterm="NCCL") as peer:
+        peer.send(SPEECH[: len(SPEECH) // 2])
+        peer.connection._send({"type": "Configure", "features": {"numerals": True}})
+        assert peer.until("ConfigureSuccess").keyterms == ["NCCL"]
+        peer.send(SPEECH[len(SPEECH) // 2 :])
+        peer.connection.send_close_stream()
+        peer.to_the_end()
+    assert sum(bool(transcript(final)) for final in peer.finals) == 2 and all(m.type != "Error" for m in peer.got)
+    assert_tiled(peer.finals, SPEECH_S)
+
+
 def test_text_forms() -> None:
     query = [*RAW.items(), ("redact", "pci"), ("redact", "email_address"), ("smart_format", "true"), ("language", "en,zh")]
     (configure,) = DeepgramAdapter("id", ServerDefaults(text=TextStyle(fillers=False)), query).opening()
@@ -349,6 +396,8 @@ def test_text_forms() -> None:
     assert configure.config.languages == ("en", "zh")
     (configure,) = made(filler_words="false", profanity_filter="true", redact="false").opening()
     assert isinstance(configure, Configure) and configure.config.text == TextStyle(fillers=False, profanity=False)
+    (configure,) = DeepgramAdapter("id", ServerDefaults(text=TextStyle(itn=True)), [*RAW.items(), ("numerals", "false")]).opening()
+    assert isinstance(configure, Configure) and not configure.config.text.itn
     with pytest.raises(TranscriptionError, match='redact is "names", expected some of true, pii, pci'):
         made(redact="names")
 

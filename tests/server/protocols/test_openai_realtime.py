@@ -22,7 +22,7 @@ from server.protocols.base import ServerDefaults, Taken
 from server.protocols.openai_realtime import RealtimeAdapter
 from streaming.commands import Command, Configure
 from streaming.errors import LimitExceeded, RecogniserFailed, TranscriptionError
-from streaming.events import Closed, Configured, ErrorEvent, Event
+from streaming.events import Closed, Configured, ErrorEvent, Event, FinalTranscript, Flushed
 from streaming.session import Session, SessionLimits
 from tests.helpers import s16, silence, talk, voice
 from tests.server.conftest import Peer, Running, Serve
@@ -120,9 +120,15 @@ class Conversation:
             self.recogniser.close(request.utterance)
             self.session.fail(request.utterance, RecogniserFailed("the step failed"), now=self.now)
 
-    def shut_down(self) -> list[Message]:
+    def shut_down(self, *late: Message) -> list[Message]:
+        """`late` comes while the session ends."""
+        before = len(self.got)
         self.session.shut_down(now=self.now)
-        return self.hear()
+        self._tell(self.session.events_to_send())
+        for message in late:
+            self._say(json.dumps(message))
+        self.hear()
+        return self.got[before:]
 
     def of(self, kind: str) -> list[Message]:
         return [message for message in self.got if message["type"] == kind]
@@ -238,6 +244,11 @@ def test_a_clear_drops_what_is_being_said_and_not_what_was():
     assert_in_order(talked.got)
 
 
+def test_what_was_cleared_is_in_no_item():
+    talked = Conversation(*append(silence(3.0, rate=24_000)), CLEAR, *append(silence(0.5, rate=24_000)), COMMIT)
+    assert talked.of(HEARD + "completed")[0]["usage"]["seconds"] == pytest.approx(0.5, abs=0.03)
+
+
 def test_a_long_pause_is_told_as_an_empty_item():
     turns = {"type": "server_vad", "idle_timeout_ms": 2_000}
     talked = Conversation(update(turn_detection=turns), *append(talk(0.4, 1.5, 5.0, rate=24_000)))
@@ -330,6 +341,25 @@ def test_turns_can_be_switched_on_and_off_and_no_word_is_lost():
     assert len(talked.texts) == 4 and all(talked.texts)
     assert len(talked.of(BUFFER + "speech_started")) == 2
     assert_in_order(talked.got)
+
+
+def test_what_was_said_before_a_switch_is_the_item_before_it_however_late_the_recogniser_is():
+    speaking = append(talk(0.4, 1.5, rate=24_000))
+    talked = [Conversation(*speaking, MANUAL, *append(ONE), COMMIT, every=every) for every in (1, 10**6)]
+    for each in talked:
+        each.hear()
+        assert_in_order(each.got)
+    assert [each.texts for each in talked] == [talked[0].texts] * 2
+    assert [done["usage"]["seconds"] for done in talked[1].of(HEARD + "completed")] == pytest.approx([1.68, 2.8], abs=0.1)
+
+
+def test_a_switch_leaves_each_item_its_own_length():
+    turns = update(turn_detection={"type": "server_vad"})
+    said = [*append(ONE), COMMIT, *append(ONE), turns, *append(silence(0.5, rate=24_000)), COMMIT]
+    talked = Conversation(MANUAL, *said)
+    assert [done["usage"]["seconds"] for done in talked.of(HEARD + "completed")] == pytest.approx([2.8, 2.8, 0.5], abs=0.03)
+    (error,) = Conversation(MANUAL, *append(ONE), turns).say(COMMIT)
+    assert error["error"]["code"] == "input_audio_buffer_commit_empty"
 
 
 def test_a_switch_commits_nothing_where_nothing_was_said():
@@ -464,6 +494,15 @@ def test_a_failure_between_commits_is_of_the_item_that_it_belongs_to():
     assert_in_order(talked.got)
 
 
+def test_a_failure_that_was_cleared_is_not_told_of_a_later_item():
+    talked = Conversation(MANUAL, *append(ONE), every=10**6)
+    talked.say(CLEAR)
+    failed = FinalTranscript(0, (), 0, 0, reason="error")
+    talked._tell([ErrorEvent(RecogniserFailed("one")), failed, Flushed("2", 0), ErrorEvent(RecogniserFailed("two")), failed])
+    talked._tell([Closed(1012, "", 0, 0, 0)])
+    assert [each["error"]["message"] for each in talked.of(HEARD + "failed")] == ["two"]
+
+
 @pytest.mark.parametrize(
     ("message", "code", "param"),
     [
@@ -506,6 +545,17 @@ def test_the_end_of_the_server_is_told_last_and_nothing_is_lost():
         assert talked.got[-1]["error"]["code"] == "shutting_down" and talked.texts[0]
         assert_in_order(talked.got)
         assert talked.adapter.closing(Closed(1012, "server shutting down", 0, 0, 0)) == (1012, "server shutting down")
+
+
+def test_what_comes_while_the_session_ends_is_no_fault_and_its_commit_is_kept():
+    talked = Conversation(MANUAL, *append(ONE), every=10**6)
+    heard = talked.shut_down(*append(silence(0.2, rate=24_000)), COMMIT)
+    assert [error["error"]["code"] for error in talked.of("error")] == ["shutting_down"]
+    assert len(talked.of(BUFFER + "committed")) == 1 and talked.texts[0] and kinds(heard)[-1] == "error"
+    assert_in_order(talked.got)
+    left = Conversation(MANUAL, *append(ONE))
+    left.shut_down()
+    assert left.of(HEARD + "completed")[0]["usage"]["seconds"] == pytest.approx(2.8, abs=0.01)
 
 
 def test_a_fatal_error_is_told_once_and_last():
@@ -585,13 +635,18 @@ STEPS = st.sampled_from([*SOUNDS.values(), SOUNDS["voice"], SOUNDS["voice"], [CO
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(STEPS, max_size=25), st.sampled_from([1, 2, 5, 10**6]), st.sampled_from([0.0, 0.0, 0.2]), st.integers(0, 9))
+@given(
+    st.lists(STEPS, max_size=25),
+    st.lists(STEPS, max_size=3),
+    st.sampled_from([1, 2, 5, 10**6]),
+    st.sampled_from([0.0, 0.0, 0.2]),
+    st.integers(0, 9),
+)
 def test_whatever_the_client_does_items_come_in_order_and_each_ends_once(
-    steps: list[list[Message]], every: int, failing: float, seed: int
+    steps: list[list[Message]], late: list[list[Message]], every: int, failing: float, seed: int
 ):
     talked = Conversation(*(m for step in steps for m in step), recogniser=Failing(failing, seed), every=every)
-    talked.hear()
-    talked.shut_down()
+    talked.shut_down(*(m for step in late for m in step))
     assert_in_order(talked.got[:-1])
     codes = {message["error"]["code"] for message in talked.of("error")[:-1]}
     assert codes <= {"input_audio_buffer_commit_empty"}

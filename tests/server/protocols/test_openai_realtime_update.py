@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,6 +88,14 @@ def test_languages():
     assert session_config(after(sound(transcription={"language": "de-AT"})), DEFAULTS).language == "de"
 
 
+def test_a_language_that_is_named_replaces_those_of_before_and_of_the_server():
+    named = sound(transcription={"language": "de"})
+    assert session_config(after(sound(transcription={"languages": ["zh", "en"]}), named), DEFAULTS).languages == ("de",)
+    defaults = replace(DEFAULTS, language="zh,en")
+    config = session_config(updated(initial(defaults), named, defaults), defaults)
+    assert (config.language, config.languages) == ("de", ("de",))
+
+
 def test_kinds_of_turns_have_their_own_settings():
     vad = sound(turn_detection={"type": "server_vad", "silence_duration_ms": 900})
     semantic = sound(turn_detection={"type": "semantic_vad", "eagerness": "low", "create_response": False})
@@ -158,6 +167,7 @@ def test_what_was_shown_may_be_sent_back():
         (sound(transcription={"language": "xx"}), "session.audio.input.transcription.language", "de, en, zh"),
         (sound(transcription={"languages": "de"}), "session.audio.input.transcription.languages", "a list of texts"),
         (sound(transcription={"languages": ["xx"]}), "session.audio.input.transcription.language", "de, en, zh"),
+        (sound(transcription={"keywords": ""}), "session.audio.input.transcription.keywords", "a list of texts"),
         (sound(transcription={"keywords": ["!"]}), "session.audio.input.transcription.keywords", "at least one letter"),
         (sound(transcription={"prompt": "x" * 4_097}), "session.audio.input.transcription.prompt", "at most 4,096"),
         (sound(transcription={"delay": "never"}), "session.audio.input.transcription.delay", "minimal, low, medium, high, xhigh"),

@@ -15,7 +15,7 @@ from server.protocols.base import ServerDefaults, Taken
 from server.protocols.vosk import VoskAdapter
 from streaming.commands import Configure, Finalize
 from streaming.errors import TranscriptionError
-from streaming.events import Closed
+from streaming.events import Closed, Flushed
 from tests.helpers import s16, talk
 from tests.server.conftest import Running
 from tests.server.protocols.events import EVENTS
@@ -50,7 +50,7 @@ def text(answers: list[dict[str, Any]]) -> str:
 
 
 def test_a_conversation(running: Running, path: str):
-    answers = lock_step(running, path, SPEECH, words=True)
+    answers = lock_step(running, path, SPEECH)
     assert all(set(a) == {"partial"} or {"text"} <= set(a) for a in answers)
     results = [word for a in answers for word in a.get("result", [])]
     assert " ".join(word["word"] for word in results) == text(answers) != ""
@@ -67,18 +67,43 @@ def test_alternatives(running: Running):
     assert set(last) == {"alternatives"} and 0 < last["alternatives"][0]["confidence"] <= 1
 
 
-def test_reset_drops_what_was_not_told(running: Running):
+def test_reset_is_answered_with_what_was_said_and_begins_anew(running: Running):
     with connect(running.url("/vosk"), compression=None) as socket:
         socket.send('{"config": {"sample_rate": 16000}}')
         ask(socket, SPEECH[: 16_000 * 2])
-        socket.send('{"reset": 1}')
-        assert ask(socket, '{"eof": 1}') == {"text": ""}
+        assert ask(socket, '{"reset" : 1}')["text"]
+        assert ask(socket, '{"reset" : 1}') == {"text": ""}
+        assert ask(socket, SPEECH[16_000 * 2 :]).keys() & {"partial", "text"}
+        assert ask(socket, '{"eof": 1}')["text"]
 
 
-def test_a_bad_setting_is_told_and_the_session_goes_on(running: Running):
-    with connect(running.url("/vosk"), compression=None) as socket:
-        assert "sample_rate" in ask(socket, '{"config": {"sample_rate": 1000}}')["error"]
-        assert "partial" in ask(socket, SPEECH[:8_000])
+def test_a_bad_setting_is_told_in_the_next_answer_and_the_session_goes_on(running: Running, path: str):
+    with connect(running.url(path), compression=None) as socket:
+        for rate in ("1000", "NaN", "1e999"):
+            socket.send(f'{{"config": {{"sample_rate": {rate}}}}}')
+            answer = ask(socket, SPEECH[:8_000])
+            assert "sample_rate" in answer["error"] and "partial" in answer
+        socket.send('{"config": {"words": 2}}')
+        answer = ask(socket, '{"eof": 1}')
+        assert "words" in answer["error"] and "text" in answer
+
+
+def test_what_is_no_message_is_answered_too(running: Running, path: str):
+    with connect(running.url(path), compression=None) as socket:
+        ask(socket, SPEECH[:8_000])
+        assert "error" in ask(socket, "x") and "error" in ask(socket, '{"hello": 1}')
+        assert set(ask(socket, b"")) == {"partial"}
+
+
+def test_the_settings_of_vosks_own_clients():
+    adapter = VoskAdapter("s", ServerDefaults())
+    first, second = adapter.parse('{"config": {"phrase_list": ["one two"], "sample_rate": 16000.0, "words": 0}}') + adapter.parse(
+        '{"config": {"max_alternatives": 2}}'
+    )
+    assert isinstance(first, Configure) and isinstance(second, Configure)
+    assert first.config == second.config and first.config.audio.sample_rate == 16_000 and first.config.hotwords
+    (last,) = map(json.loads, adapter.render(Closed(1000, "", 0, 0, 0)))
+    assert last == {"alternatives": [{"confidence": 0.0, "text": ""}]}
 
 
 @pytest.mark.parametrize(
@@ -97,19 +122,20 @@ def test_what_cannot_be_understood(message: str):
         VoskAdapter("s", ServerDefaults()).parse(message)
 
 
-def test_phrases_are_favoured():
-    (configure,) = VoskAdapter("s", ServerDefaults()).parse('{"config": {"phrase_list": ["one two", "[unk]"]}}')
-    assert isinstance(configure, Configure) and [h.text for h in configure.config.hotwords] == ["one two"]
+@pytest.mark.parametrize(("phrases", "favoured"), [(["one two", "[unk]"], ["one two"]), (["one two " * 20], ["one", "two"])])
+def test_phrases_are_favoured(phrases: list[str], favoured: list[str]):
+    (configure,) = VoskAdapter("s", ServerDefaults()).parse(json.dumps({"config": {"phrase_list": phrases}}))
+    assert isinstance(configure, Configure) and [h.text for h in configure.config.hotwords] == favoured
 
 
 @given(st.lists(EVENTS | st.just([Taken(True)])).map(lambda parts: [event for part in parts for event in part]))
-def test_each_piece_of_audio_has_one_answer(events: list[Any]):
+def test_each_piece_of_audio_each_reset_and_the_end_have_one_answer(events: list[Any]):
     adapter, answers = VoskAdapter("s", ServerDefaults()), 0
     for event in events:
         told = adapter.render(event)
         answers += len(told)
-        assert len(told) == (isinstance(event, Taken | Closed)) and all(isinstance(json.loads(t), dict) for t in told)
-    assert answers == sum(isinstance(e, Taken | Closed) for e in events)
+        assert len(told) == isinstance(event, Taken | Flushed | Closed) and all(isinstance(json.loads(t), dict) for t in told)
+    assert answers == sum(isinstance(e, Taken | Flushed | Closed) for e in events)
 
 
 def test_reset_is_a_finalize():

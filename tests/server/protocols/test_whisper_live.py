@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,12 @@ def collected(got: list[dict[str, Any]]) -> list[str]:
     return [segment["text"] for segment in kept]
 
 
+def test_the_last_partial_says_what_the_completed_one_does(running: Running):
+    lists = [m["segments"] for m in conversation(running, "/") if "segments" in m]
+    pairs = [(a[-1], b[-1]) for a, b in pairwise(lists) if b[-1]["completed"]]
+    assert len(pairs) == 2 and all(b == {**a, "completed": True} and not a["completed"] for a, b in pairs)
+
+
 @pytest.mark.parametrize("path", ["/", "/whisper-live"])
 @pytest.mark.parametrize("form", ["float32", "int16"])
 def test_a_conversation(running: Running, path: str, form: str):
@@ -81,9 +88,26 @@ def test_so_many_segments_at_a_time(running: Running):
 def test_what_cannot_be_served_is_an_error_and_another_try_is_free(running: Running, settings: dict[str, Any]):
     with connect(running.url("/whisper-live"), compression=None) as socket:
         socket.send(json.dumps({"uid": "a", **settings}))
-        assert json.loads(socket.recv(10))["status"] == "ERROR"
+        fault = json.loads(socket.recv(10))
+        assert fault["status"] == "ERROR" and fault["uid"] == (None if "uid" in settings else "a")
         socket.send(json.dumps({"uid": "a"}))
         assert json.loads(socket.recv(10))["message"] == "SERVER_READY"
+
+
+@pytest.mark.parametrize("path", ["/", "/whisper-live"])
+def test_a_client_that_falls_silent_is_told_the_rest(running: Running, path: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("server.protocols.whisper_live.QUIET_S", 0.1)
+    with connect(running.url(path), compression=None) as socket:
+        socket.send(json.dumps({"uid": "a", "audio_format": "float32"}))
+        socket.send(talk(0.3, 1.5).tobytes())
+        while not any(segment["completed"] for segment in json.loads(socket.recv(20)).get("segments", [])):
+            pass
+
+
+def test_a_uid_that_has_no_utf8(running: Running):
+    with connect(running.url("/whisper-live"), compression=None) as socket:
+        socket.send('{"uid": "\\ud800"}')
+        assert json.loads(socket.recv(10)) == {"uid": "?", "message": "SERVER_READY", "backend": "faster_whisper"}
 
 
 def test_a_first_message_that_tells_nothing(running: Running):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.protocols.base import ServerDefaults, Taken
-from server.protocols.wyoming import MOST_HEADER, Frame, Frames, WyomingAdapter
-from streaming.commands import Append, Close, Configure, Encoding, Flush
+from server.protocols.wyoming import MOST_HEADER, MOST_WAITING, Frame, Frames, WyomingAdapter
+from streaming.commands import Append, Close, Configure, Encoding, Flush, KeepAlive
 from streaming.errors import TranscriptionError
 from tests.helpers import random_cuts
 from tests.server.protocols.events import EVENTS
@@ -59,7 +59,7 @@ def test_a_broken_frame_is_told_and_ends_it(data: bytes):
 
 def test_what_it_is():
     adapter = WyomingAdapter("s", ServerDefaults(models=("m",), languages=("en", "zh")))
-    adapter.parse(frame("describe") + frame("ping", text="x") + frame("something-else"))
+    assert adapter.parse(frame("describe") + frame("ping", text="x") + frame("something-else")) == [KeepAlive(), KeepAlive()]
     info, pong = told(adapter)
     (program,) = info.data["asr"]
     assert program["models"][0]["languages"] == ["en", "zh"] and program["supports_transcript_streaming"]
@@ -92,6 +92,19 @@ def test_a_bad_event_is_told_and_the_next_one_is_taken(kind: str, data: dict[str
     assert len(adapter.parse(frame(kind, **data) + frame("audio-start", **AUDIO))) == 1
     (error,) = told(adapter)
     assert error.kind == "error" and named in error.data["text"]
+
+
+def test_an_end_without_audio_has_all_the_events_of_an_end():
+    adapter = WyomingAdapter("s", ServerDefaults())
+    assert adapter.parse(frame("audio-stop")) == []
+    assert [f.kind for f in told(adapter)] == ["transcript-start", "transcript", "transcript-stop"]
+
+
+def test_so_many_answers_wait_and_then_it_ends():
+    adapter = WyomingAdapter("s", ServerDefaults())
+    assert adapter.parse(frame("ping") * (MOST_WAITING + 5))[-1] == Close() and adapter.parse(frame("ping")) == []
+    found = told(adapter)
+    assert found[-1].data["code"] == "overloaded" and len(found) == MOST_WAITING + 2
 
 
 def test_another_format_needs_another_connection():

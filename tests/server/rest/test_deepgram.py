@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from tests.helpers import talk
 from tests.server.conftest import Running, Serve
-from tests.server.rest.conftest import SPEECH_S, WAV, Post
+from tests.server.rest.conftest import SPEECH, SPEECH_S, WAV, Post
 from tests.sounds import encoded
 
 with warnings.catch_warnings():
@@ -49,6 +49,31 @@ def test_a_recording(running: Running, post: Post):
     assert content["metadata"]["duration"] == pytest.approx(SPEECH_S, abs=0.01) and "utterances" not in content["results"]
 
 
+def test_paragraphs(post: Post):
+    sound = encoded(talk(0.3, 1.2, 0.8, 1.0, 3.0, 1.2, 1.0), "wav", 16_000)  # two utterances, a long pause, one more
+    content = post("/v1/listen?smart_format=true", data=sound).json()
+    (best,) = content["results"]["channels"][0]["alternatives"]
+    ListenV1Response.model_validate(content, strict=False)
+    first, second = best["paragraphs"]["paragraphs"]
+    assert best["paragraphs"]["transcript"].replace("\n\n", " ") == best["transcript"]
+    assert second["start"] - first["end"] > 2.0 and first["num_words"] + second["num_words"] == len(best["words"])
+    assert " ".join(s["text"] for p in (first, second) for s in p["sentences"]) == best["transcript"]
+
+
+@pytest.mark.parametrize(("encoding", "codec"), [("linear16", "<i2"), ("linear32", "<f4")])
+def test_bare_samples(post: Post, encoding: str, codec: str):
+    data = (SPEECH * (32_767 if codec == "<i2" else 1)).astype(codec).tobytes()
+    query = f"encoding={encoding}&sample_rate=16000"
+    answer = post(f"/v1/listen?{query}", data=data)
+    content = answer.json()
+    assert content["results"]["channels"][0]["alternatives"][0]["words"]
+    assert content["metadata"]["duration"] == pytest.approx(SPEECH_S, abs=0.01)
+    assert content["metadata"]["sha256"] == hashlib.sha256(data).hexdigest()
+    assert answer.headers["dg-request-id"] == content["metadata"]["request_id"]
+    two = post(f"/v1/listen?{query}&channels=2&multichannel=true", data=np.repeat(np.frombuffer(data, codec), 2).tobytes()).json()
+    assert two["results"]["channels"] == content["results"]["channels"] * 2
+
+
 def test_channels_kept_apart(post: Post):
     left, right = talk(0.3, 1.2, 2.5), talk(2.0, 0.9, 1.1)
     both = encoded(np.stack([left, right]), "wav", 16_000)
@@ -68,6 +93,9 @@ def test_channels_kept_apart(post: Post):
         ("diarize=true", WAV, "diarize"),
         ("redact=names", WAV, "redact"),
         ("", b"", "body"),
+        ("encoding=mulaw&sample_rate=8000", b"", "body"),
+        ("encoding=mulaw", WAV, "sample_rate"),
+        ("summarize=v2", WAV, "summarize"),
         ("", b"no sound", "file"),
         ("utterances=2", WAV, "utterances"),
         ("multichannel=2", WAV, "multichannel"),

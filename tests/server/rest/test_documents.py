@@ -18,7 +18,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+from starlette.routing import Route
 
+from server.app import build_app
 from server.rest.documents import document
 from tests.helpers import talk
 from tests.server.conftest import Running, Serve
@@ -68,5 +70,7 @@ def test_it_is_behind_the_gate(serve: Serve):
         assert requests.get(f"http://{running.address}{path}", headers={"X-API-Key": "right"}, timeout=10).ok
 
 
-def test_every_route_is_in_the_document():
-    assert set(document()["paths"]) >= {"/asr", "/v1/audio/transcriptions", "/v1/models", "/v1/listen", "/v1/auth/grant"}
+def test_every_route_is_in_the_document(running: Running):
+    routes = [route for route in build_app(running.service).routes if isinstance(route, Route)]
+    calls = {route.path.replace(":path", "") for route in routes} - {"/", "/docs", "/docs/start.js", "/openapi.json"}
+    assert set(document()["paths"]) == calls

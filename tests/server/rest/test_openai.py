@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 import requests
 
-from server.rest.openai import language_name
+from model.interfaces import Word
+from server.rest.desk import Transcript
+from server.rest.openai import Wanted, language_name, rendered
+from streaming.commands import SessionConfig
+from streaming.events import FinalTranscript
+from streaming.text.style import TextStyle
 from tests.server.conftest import Running, Serve
 from tests.server.rest.conftest import SPEECH_S, Post, form
 
@@ -45,6 +50,15 @@ def test_verbose_json_has_segments_unless_words_are_asked_for(post: Post):
     assert "segments" not in post(PATH, **form(response_format="verbose_json", timestamp_granularities__="word")).json()
 
 
+@pytest.mark.parametrize("style", [TextStyle(redact=("email",)), TextStyle(profanity=False)])
+def test_tokens_do_not_tell_what_the_text_keeps_back(style: TextStyle):
+    heard = Transcript([FinalTranscript(0, (Word(" [email]", 0, 16_000, 1.0, (7, 8)),), 0, 16_000, "en")])
+    for text, tokens in ((style, []), (TextStyle(), [7, 8])):
+        wanted = Wanted("verbose_json", False, frozenset(["segment"]), False, SessionConfig(text=text))
+        (segment,) = json.loads(rendered(heard, wanted).body)["segments"]
+        assert segment["tokens"] == tokens
+
+
 def test_texts(post: Post):
     plain = post(PATH, **form(response_format="text"))
     assert plain.headers["content-type"].startswith("text/plain") and plain.text.endswith("\n")
@@ -60,7 +74,7 @@ def events(answer: requests.Response) -> list[dict[str, Any]]:
 
 def test_a_stream_of_events(post: Post):
     answer = post(PATH, **form(stream="true"))
-    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["content-type"].startswith("text/event-stream") and answer.headers["x-accel-buffering"] == "no"
     *deltas, done = events(answer)
     assert {d["type"] for d in deltas} == {"transcript.text.delta"} and len(deltas) == 2
     assert done["type"] == "transcript.text.done" and "".join(d["delta"] for d in deltas) == done["text"]
@@ -90,15 +104,17 @@ def test_chunking(post: Post, strategy: dict[str, str]):
     ("fields", "name", "shown"),
     [
         ({"response_format": "xml"}, "response_format", "xml"),
+        ({"response_format": "diarized_json"}, "response_format", "speakers"),
         ({"temperature": "1.5"}, "temperature", "0 to 1"),
         ({"temperature": "warm"}, "temperature", "warm"),
         ({"model": "large"}, "model", "large"),
+        ({"model": "x" * 100_000}, "model", "scripted"),
         ({"timestamp_granularities__": "word"}, "timestamp_granularities", "verbose_json"),
         ({"include__": "speakers"}, "include", "speakers"),
         ({"known_speaker_names__": "Ann"}, "known_speaker_names", "speakers"),
         ({"chunking_strategy": "[1]"}, "chunking_strategy", "server_vad"),
         ({"prompt": "x" * 4_001}, "prompt", "4,000"),
-        ({"keywords__": "x" * 101}, "hotwords", "100"),
+        ({"keywords__": "x" * 101}, "keywords", "keyword of 101"),
         ({"stream": "perhaps"}, "stream", "perhaps"),
     ],
 )
@@ -112,6 +128,7 @@ def test_what_cannot_be_used_is_named(post: Post, fields: dict[str, str], name: 
 def test_files_that_are_not_there_or_no_sound(post: Post):
     assert post(PATH, data={"model": "x"}, files={"other": b"x"}).json()["error"]["param"] == "model"
     assert post(PATH, files={"other": b"x"}).json()["error"]["param"] == "file"
+    assert "filename" in post(PATH, files={"file": (None, b"x")}).json()["error"]["message"]
     assert post(PATH, json={}).status_code == 415
     answer = post(PATH, **form([("a.wav", b"no sound")]))
     assert answer.status_code == 400 and "expected WAV, MP3" in answer.json()["error"]["message"]

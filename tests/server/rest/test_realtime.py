@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import pytest
 import requests
@@ -16,7 +18,8 @@ SESSION = {"type": "transcription", "audio": {"input": {"transcription": {"langu
 def test_a_key_carries_the_settings_of_its_sessions(serve: Serve):
     running = serve(keys=(b"right",))
     made = secret(running, "right", {"session": SESSION, "expires_after": {"anchor": "created_at", "seconds": 60}}).json()
-    assert made["value"].startswith("ek_") and made["session"]["audio"]["input"]["turn_detection"] is None
+    assert made["value"].startswith("ek_") and re.fullmatch("sess_[0-9a-f]{32}", made["session"]["id"])
+    assert made["session"]["audio"]["input"]["turn_detection"] is None
     offered = ["realtime", f"openai-insecure-api-key.{made['value']}"]
     with connect(running.url("/v1/realtime?intent=transcription"), subprotocols=offered, compression=None) as socket:  # type: ignore[arg-type]
         assert socket.subprotocol == "realtime"
@@ -61,5 +64,7 @@ def test_what_cannot_be_used_is_named(post: Post, content: object, name: str):
 
 
 def test_what_came_before_it(post: Post):
-    made = post("/v1/realtime/transcription_sessions", json={"input_audio_format": "g711_ulaw"}).json()
-    assert made["client_secret"]["value"].startswith("ek_") and made["audio"]["input"]["format"] == {"type": "audio/pcmu"}
+    asked = {"input_audio_format": "g711_ulaw", "client_secret": {"expires_at": {"anchor": "created_at", "seconds": 20}}}
+    made = post("/v1/realtime/transcription_sessions", json=asked).json()
+    assert made["client_secret"]["value"].startswith("ek_") and made["input_audio_format"] == "g711_ulaw"
+    assert 0 < made["client_secret"]["expires_at"] - time.time() <= 20 and "audio" not in made

@@ -1,4 +1,7 @@
-"""As WhisperLive's client does it, whose package wants torch: `python whisper_live_client.py WS_URL WAV`."""
+"""As WhisperLive's client does it, whose package wants torch: `python whisper_live_client.py WS_URL WAV`.
+
+After the last piece it waits, silent, for the rest of the text, and only then says that this was the end.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def float32(piece: bytes) -> bytes:
 
 async def main(url: str, path: str) -> None:
     assert rate_of(path) == 16_000
-    watch, uid, kept = Watch(), str(uuid.uuid4()), list[dict[str, Any]]()
+    watch, uid, kept, is_settled = Watch(), str(uuid.uuid4()), list[dict[str, Any]](), asyncio.Event()
     async with websockets.connect(url) as socket:
         await socket.send(json.dumps({"uid": uid, "language": "en", "task": "transcribe", "model": "small", "use_vad": True}))
         ready = json.loads(await asyncio.wait_for(socket.recv(), 60))
@@ -27,7 +30,9 @@ async def main(url: str, path: str) -> None:
 
         async def send() -> None:
             async for piece in paced(path):
+                is_settled.clear()
                 await socket.send(float32(piece))
+            await asyncio.wait_for(is_settled.wait(), 15)
             await socket.send(b"END_OF_AUDIO")
 
         sending, last = asyncio.create_task(send()), ""
@@ -38,6 +43,7 @@ async def main(url: str, path: str) -> None:
             for segment in message.get("segments", []):
                 watch.shown()
                 assert isinstance(segment["start"], str) and float(segment["start"]) <= float(segment["end"])
+                (is_settled.set if segment["completed"] else is_settled.clear)()
                 if segment["completed"] and (not kept or float(segment["start"]) >= float(kept[-1]["end"])):
                     kept.append(segment)
         await sending

@@ -10,6 +10,7 @@ from wyoming.asr import Transcribe, Transcript, TranscriptChunk, TranscriptStart
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient
 from wyoming.info import Describe, Info
+from wyoming.ping import Ping, Pong
 
 
 async def main(url: str, path: str) -> None:
@@ -18,6 +19,8 @@ async def main(url: str, path: str) -> None:
         await client.write_event(Describe().event())
         info = Info.from_event(await client.read_event())
         assert info.asr and info.asr[0].models and "en" in info.asr[0].models[0].languages
+        await client.write_event(Ping(text="a").event())
+        assert Pong.from_event(await client.read_event()).text == "a"
         await client.write_event(Transcribe(language="en").event())
         await client.write_event(AudioStart(rate=rate, width=2, channels=1).event())
 
