@@ -161,12 +161,13 @@ class BatchDecoder(ABC):
         return found
 
     def _attended(self, asks: Sequence[Ask], scores: Tensor) -> Tensor:
-        """The unit that each row looked at most, int64[B, W]."""
+        """The unit that each row looked at most (see most_attended), int64[B, W]."""
         if not scores.numel():
             return torch.zeros(len(asks), max(ask.aligned for ask in asks), dtype=torch.long, device=scores.device)
-        heard = self._put(np.array([ask.heard for ask in asks]))
-        unheard = torch.arange(scores.shape[3], device=scores.device) >= heard[:, None]
-        return scores.masked_fill(unheard[:, None], float("-inf")).softmax(-1).mean(0).argmax(-1)
+        heard = self._put(np.array([ask.heard for ask in asks]))[:, None]
+        units = torch.arange(scores.shape[3], device=scores.device)
+        seen = scores.masked_fill((units >= heard)[:, None], float("-inf")).softmax(-1).mean(0)
+        return seen.masked_fill((units == heard - 1)[:, None] & (seen <= 0.5), 0.0).argmax(-1)
 
 
 def _near(rows: Sequence[Sequence[float]], margin: float) -> list[list[tuple[int, float]]]:

@@ -83,6 +83,8 @@ class Row:
     start_logits: Tensor | None = None  # float32[V] at start_index
     is_done: bool = False
     is_cut: bool = False
+    is_silent: bool = False  # nobody speaks, whatever was read
+    is_stale: bool = False  # other tokens' keys and values are at its place now
 
     @property
     def given(self) -> int:
@@ -93,6 +95,24 @@ class Row:
     def margin(self) -> float:
         """Within which other tokens than the best one are wanted."""
         return max(self.near_margin, self.favour.margin if self.favour else 0.0)
+
+    def afresh(self, favour: Favour | None = None) -> Row:
+        """As before anything was chosen, its text the draft."""
+        return Row(
+            self.place,
+            self.prompt,
+            self.forced,
+            self.tokens,
+            self.limit,
+            self.ends,
+            self.heard,
+            self.unit_frames,
+            self.start_index,
+            self.cached,
+            self.is_guarded,
+            favour,
+            near_margin=self.near_margin,
+        )
 
     def take(self, found: Choices, index: int) -> None:
         """Accept the next token, the answer's free one number `index`, then see whether to stop."""
@@ -182,15 +202,15 @@ def _last(row: Row) -> Ask:
     return Ask(row.place, row.tokens[-1:], row.given + len(row.tokens) - 1, row.heard, 1, 1, False, None, False, row.margin)
 
 
-def rescore(choose: Chooser, row: Row, text: Sequence[int], since: int) -> Row:
-    """The row with these free tokens instead of its own, whatever their probability.
+def rescore(choose: Chooser, row: Row, text: Sequence[int], since: int, margin: float = 0.0) -> Row:
+    """The row with these free tokens instead of its own, whatever their probability; with what is near, if a margin is given.
 
     `since`: how many of the first ones are its own still, and were when it was last asked about; they are not decoded again.
     """
     forced, count = len(row.forced), len(text) - since + 1
     start = row.given + since - 1 if since else row.cached
     tokens, aligned = [*row.prompt, *row.forced, *text][start:], count if since else forced + count
-    (found,) = choose([Ask(row.place, tokens, start, row.heard, aligned, count, not (row.forced or since), None, True)])
+    (found,) = choose([Ask(row.place, tokens, start, row.heard, aligned, count, not (row.forced or since), None, True, margin)])
     before = forced + since if since else 0
     return replace(
         row,
@@ -198,6 +218,7 @@ def rescore(choose: Chooser, row: Row, text: Sequence[int], since: int) -> Row:
         log_probabilities=[*row.log_probabilities[:since], *found.given],
         scores=[torch.cat(row.scores, 1)[:, :before], found.scores] if since else [found.scores],
         attended=[*row.attended[:before], *found.attended],
+        near=list(found.near) if margin else row.near,
         is_done=True,
     )
 
@@ -212,8 +233,13 @@ def _following(ask: Ask) -> Sequence[int]:
 
 
 def most_attended(scores: Tensor, heard: int) -> list[int]:
-    """Scores [heads, n, units] before softmax -> the unit of the real audio that each of n rows looks at most."""
+    """Scores [heads, n, units] before softmax -> the unit of the real audio that each of n rows looks at most.
+
+    The last unit counts if it has more than half of the attention: where sound is cut off, it draws some that means nothing.
+    """
     if not scores.shape[0] or not heard:
         return [0] * scores.shape[1]
-    units: list[int] = scores[:, :, :heard].softmax(-1).mean(0).argmax(-1).tolist()
+    seen = scores[:, :, :heard].softmax(-1).mean(0)
+    seen[:, -1].masked_fill_(seen[:, -1] <= 0.5, 0.0)
+    units: list[int] = seen.argmax(-1).tolist()
     return units

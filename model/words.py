@@ -48,10 +48,10 @@ def _begins_mixed(text: str, before: str) -> bool:
         return False
     if before[-1] in _PARTING and text[0].isalpha():
         return True
-    return _is_wide(text[0]) or _is_wide(before[-1])
+    return is_wide(text[0]) or is_wide(before[-1])
 
 
-def _is_wide(letter: str) -> bool:
+def is_wide(letter: str) -> bool:
     """Of a script that is written without spaces between words, or its punctuation."""
     return unicodedata.east_asian_width(letter) in "WF" or unicodedata.name(letter, "").startswith("THAI")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import os
+import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,8 @@ from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -21,7 +24,7 @@ from starlette.websockets import WebSocket
 from model.interfaces import Recogniser
 from server import logs, wyoming
 from server.admission import Admission
-from server.auth import Gate, Refused, selected_subprotocol, subprotocols
+from server.auth import Gate, Refused, is_loopback, selected_subprotocol, subprotocols
 from server.config import Config
 from server.connection import Connection, ConnectionLimits
 from server.engine import Engine
@@ -59,8 +62,14 @@ _SESSIONS_PER_GPU = 250  # the aim, not measured yet; bench/gpu.py finds it
 class Service:
     """The running server: engine, admission, live connections."""
 
-    def __init__(self, config: Config, recognisers: Sequence[Recogniser], keys: tuple[bytes, ...] = ()) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: Config,
+        recognisers: Sequence[Recogniser],
+        keys: tuple[bytes, ...] = (),
+        wyoming_listener: socket.socket | None = None,
+    ) -> None:
+        self.config, self.wyoming_listener = config, wyoming_listener
         self.metrics = Metrics()
         self.engines = [Engine(recogniser, self.metrics) for recogniser in recognisers]
         self.gate = Gate(config, keys)
@@ -180,7 +189,8 @@ def build_app(service: Service) -> Starlette:
         for engine in service.engines:
             engine.start()
         watching = asyncio.create_task(service.hotwords.watch())
-        service.wyoming = await wyoming.listen(service.config, service.serve_wyoming)
+        if listener := service.wyoming_listener:
+            service.wyoming = await wyoming.start(listener, service.config.max_message_bytes, service.serve_wyoming)
         yield
         if service.wyoming:
             service.wyoming.close()
@@ -196,7 +206,7 @@ def build_app(service: Service) -> Starlette:
     async def metrics(request: Request) -> Response:
         return PlainTextResponse(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
-    def socket(path: str, make: MakeAdapter) -> WebSocketRoute:
+    def live(path: str, make: MakeAdapter) -> WebSocketRoute:
         async def serve(websocket: WebSocket) -> None:
             await service.serve(websocket, make)
 
@@ -219,20 +229,36 @@ def build_app(service: Service) -> Starlette:
             *deepgram.routes(service.desk, service.gate.short_keys, guarded),
             *realtime_keys.routes(service.desk, service.gate.short_keys, guarded),
             *documents.routes(guarded),
-            socket("/v1/stream", lambda session_id, defaults, _: NativeAdapter(session_id, defaults)),
-            socket("/v1/listen", lambda session_id, defaults, w: DeepgramAdapter(session_id, defaults, _query(w))),
-            socket("/v1/realtime", _realtime),
-            socket("/vosk", lambda session_id, defaults, _: VoskAdapter(session_id, defaults)),
-            socket("/whisper-live", lambda session_id, defaults, _: WhisperLiveAdapter(session_id, defaults)),
-            socket("/", lambda session_id, defaults, _: FirstMessageAdapter(session_id, defaults)),
+            live("/v1/stream", lambda session_id, defaults, _: NativeAdapter(session_id, defaults)),
+            live("/v1/listen", lambda session_id, defaults, w: DeepgramAdapter(session_id, defaults, _query(w))),
+            live("/v1/realtime", _realtime),
+            live("/vosk", lambda session_id, defaults, _: VoskAdapter(session_id, defaults)),
+            live("/whisper-live", lambda session_id, defaults, _: WhisperLiveAdapter(session_id, defaults)),
+            live("/", lambda session_id, defaults, _: FirstMessageAdapter(session_id, defaults)),
         ],
+        middleware=[_cors(service.config)],
         lifespan=lifespan,
         exception_handlers={HTTPException: unknown},
     )
 
 
+_LOCAL_PAGES = r"https?://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"  # as the gate has it on a loopback address
+
+
+def _cors(config: Config) -> Middleware:
+    """Lets pages that the gate lets in read the answers, and send keys and JSON."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins={origin.rstrip("/").lower() for origin in config.allow_origin} - {"*"},  # which names none to the gate
+        allow_origin_regex=_LOCAL_PAGES if is_loopback(config.host) else None,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["retry-after", "dg-request-id", "dg-error"],
+    )
+
+
 def _realtime(session_id: str, defaults: ServerDefaults, w: WebSocket) -> Adapter:
-    is_beta = "openai-beta" in w.headers or "openai-beta.realtime-v1" in subprotocols(w)
+    is_beta = "realtime=v1" in ",".join(w.headers.getlist("openai-beta")) or "openai-beta.realtime-v1" in subprotocols(w)
     return RealtimeAdapter(session_id, defaults, _query(w), is_beta=is_beta, session=w.state.settings)
 
 

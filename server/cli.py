@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,11 @@ def _serve(options: argparse.Namespace, console: Console) -> int:
     keys = read_keys(config, os.environ)
     from server.app import Service
     from server.loading import load as load_model
-    from server.run import listen, run
+    from server.run import listen, listen_wyoming, run
 
-    with listen(config.host, config.port) as listener:
+    with listen(config.host, config.port) as listener, listen_wyoming(config) or nullcontext() as home:
         host, port = listener.getsockname()[:2]
-        service = Service(config, load_model(config, console), keys)
+        service = Service(config, load_model(config, console), keys, home)
         url = f"{'wss' if config.tls_cert else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}/v1/stream"
         logs.info("settings", **described(config))
         logs.info("listening", url=url, model=service.engines[0].recogniser.name, sessions=service.admission.capacity)

@@ -77,7 +77,9 @@ class Config:
     max_file_mb: int = _option(500, "size of what is handed in over HTTP, in MiB", low=1, high=16_384)
     max_files: int = _option(0, "recordings that are worked on at once; 0: one for each core", low=0, high=256)
     max_files_waiting: int = _option(32, "recordings that may wait for their turn", low=0, high=10_000)
-    max_message_bytes: int = _option(1_048_576, "size of one WebSocket message, in bytes", low=1_024, high=67_108_864)
+    max_message_bytes: int = _option(
+        1_048_576, "size of one WebSocket message, in bytes; of /v1/realtime, 21 times as much", low=1_024, high=67_108_864
+    )
     send_timeout_s: float = _option(20.0, "time a client may take to accept a message, in s", low=0.1, high=600)
     drain_s: float = _option(20.0, "time sessions get to finish when the server is told to stop, in s", low=0, high=3_600)
     api_key_file: str = _option("", "file with one API key a line; a single key may also come from STENOLINE_API_KEY")

@@ -136,7 +136,7 @@ class Connection:
     async def _message(self) -> str | bytes:
         """The next one. Some clients send no silence after the last word, and wait for it to be told."""
         try:
-            async with asyncio.timeout(getattr(self._adapter, "quiet_s", None)):
+            async with asyncio.timeout(self._adapter.quiet_s):
                 return await self._wire.receive()
         except TimeoutError:
             if self._timer:  # the session is open
@@ -168,8 +168,8 @@ class Connection:
         self._pump()
 
     def _check_size(self, message: str | bytes) -> None:
-        if len(message) > self._limits.max_message_bytes:
-            most = self._limits.max_message_bytes
+        most = self._limits.max_message_bytes * self._adapter.size_factor
+        if len(message) > most:
             raise LimitExceeded(
                 f"message of {len(message):,} bytes, expected at most {most:,}", field="message", code="message_too_big"
             )

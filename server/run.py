@@ -10,15 +10,18 @@ import uvicorn
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from server import logs
+from server import logs, wyoming
 from server.app import Service, build_app
-from server.config import BadSetting
+from server.config import BadSetting, Config
 
-_FRAME_BOUND = 16  # times the message size: beyond it the socket is closed, below it the session gets an error
+_FRAME_BOUND = 24  # times the message size: beyond it the socket is closed, below it the session gets an error
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Lets go of a peer that does not read: the close frame is not held up by what waits, and after a while all that is dropped."""
+    """Lets go of a peer that does not read: the close frame is not held up by what waits, and after a while all that is dropped.
+
+    Of a peer that is held back no answer to a ping is expected: it would lie behind what is not read yet.
+    """
 
     drop_after_s = 10.0
 
@@ -32,6 +35,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_timer and message["type"] == "websocket.close":
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(self.drop_after_s, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """Called when a ping was not answered in time."""
+        if not self.read_paused:
+            super().keepalive_timeout()
+            return
+        self.pong_timer = None
+        self.schedule_ping()
 
 
 class DrainingServer(uvicorn.Server):
@@ -86,8 +97,11 @@ def uvicorn_config(service: Service) -> uvicorn.Config:
     )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, so that the port is known (and known to be free) before anything else is done. Raises BadSetting."""
+def listen(host: str, port: int, prefix: str = "") -> socket.socket:
+    """A listening socket, so that the port is known (and known to be free) before anything else is done.
+
+    Raises BadSetting; `prefix` is what the names of the settings begin with.
+    """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,8 +109,18 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise BadSetting(f"cannot listen on host {host}, port {port}: {error.strerror}; name others with --host, --port") from None
+        flags = f"--{prefix}host, --{prefix}port".replace("_", "-")
+        place = f"{prefix}host {host}, {prefix}port {port}"
+        raise BadSetting(f"cannot listen on {place}: {error.strerror}; name others with {flags}") from None
     return listener
+
+
+def listen_wyoming(config: Config) -> socket.socket | None:
+    """The same for the Wyoming protocol, if it has a port. Raises BadSetting."""
+    if not config.wyoming_port:
+        return None
+    wyoming.check(config)
+    return listen(config.wyoming_host, config.wyoming_port, "wyoming_")
 
 
 def run(service: Service, listener: socket.socket) -> None:

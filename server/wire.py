@@ -25,11 +25,6 @@ class Wire(Protocol):
         """WebSocket close code and reason; never raises for a peer that has gone."""
 
 
-def sendable(text: str) -> str:
-    """Half a surrogate pair, which JSON can name and a client may get back, has no UTF-8: it becomes a question mark."""
-    return text.encode(errors="replace").decode()
-
-
 class WebSocketWire:
     """Over an accepted WebSocket."""
 
@@ -49,7 +44,7 @@ class WebSocketWire:
 
     async def send(self, message: str | bytes) -> None:
         """One frame, of text or of bytes. Raises Gone."""
-        sending = self._websocket.send_text(sendable(message)) if isinstance(message, str) else self._websocket.send_bytes(message)
+        sending = self._websocket.send_text(message) if isinstance(message, str) else self._websocket.send_bytes(message)
         try:
             await sending
         except (WebSocketDisconnect, RuntimeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 from server import logs
@@ -49,28 +50,26 @@ class TcpWire:
             self._writer.transport.abort()
 
 
-async def listen(config: Config, serve: Serve) -> asyncio.Server | None:
-    """Start listening, if a port is set. Raises BadSetting."""
-    if not config.wyoming_port:
-        return None
+def check(config: Config) -> None:
+    """Raises BadSetting for an address that others can reach."""
     if not (is_loopback(config.wyoming_host) or config.insecure):
         raise BadSetting(
             f"wyoming_host is {config.wyoming_host}, which others can reach, and the Wyoming protocol knows no keys: "
             "expected a loopback address, or --insecure to let everybody in"
         )
 
+
+async def start(listener: socket.socket, most: int, serve: Serve) -> asyncio.Server:
+    """Serve on the listener, reading at most so many bytes at once."""
+
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
-        wire = TcpWire(reader, writer, config.max_message_bytes)
+        wire = TcpWire(reader, writer, most)
         try:
             await serve(wire, str(peer[0]) if peer else "?")
         finally:
             await wire.close(1000, "")
 
-    host, port = config.wyoming_host, config.wyoming_port
-    try:
-        server = await asyncio.start_server(accepted, host, port)
-    except OSError as error:
-        raise BadSetting(f"cannot listen on wyoming_host {host}, wyoming_port {port}: {error.strerror}") from None
-    logs.info("wyoming listening", address=f"tcp://{config.wyoming_host}:{server.sockets[0].getsockname()[1]}")
-    return server
+    host, port = listener.getsockname()[:2]
+    logs.info("wyoming listening", address=f"tcp://{host}:{port}")
+    return await asyncio.start_server(accepted, sock=listener)

@@ -38,7 +38,7 @@ class RecentPast:
         self._frames.append(frame)
 
     def note(self, words: tuple[Word, ...]) -> None:
-        """The words of a final, in order."""
+        """The words of an utterance as the recogniser has them, in order."""
         self._words.extend(words)
 
     def audio_before(self, start: SampleIndex) -> Context:

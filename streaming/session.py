@@ -31,6 +31,7 @@ from streaming.vad import SpeechDetector, WebRtcDetector
 from streaming.vocabulary import Vocabulary
 
 _MOST_MARKS = 1_000  # flushes waiting for their answer
+_BY_PEER = 1000  # close code
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,14 @@ class Session:
         self._started_at: float | None = None
         self._heard_from_at: float | None = None
         self._has_warned = False
-        self._close_code, self._close_reason = 1000, "closed"
+        self._close_code, self._close_reason = _BY_PEER, "closed"
 
     # what comes in
 
     def receive(self, command: Command, *, now: float) -> None:
-        """Take a command. A fault of the peer becomes an ErrorEvent and changes nothing else; none counts after Closed."""
-        if self.is_closed:
-            return
+        """Take a command, unless it is over or was ended from here. A fault becomes an ErrorEvent and changes nothing else."""
+        if self.is_closed or (self._state is State.CLOSING and self._close_code != _BY_PEER):
+            return  # the peer may not know yet
         self._started_at = now if self._started_at is None else self._started_at
         self._heard_from_at = now
         try:
@@ -207,7 +208,7 @@ class Session:
             case Close():
                 after(self._state, Operation.END)
                 if self._state is not State.CLOSING:
-                    self._end(1000, "closed")
+                    self._end(_BY_PEER, "closed")
 
     def _configure(self, config: SessionConfig) -> None:
         following = after(self._state, Operation.CONFIGURE)
@@ -343,8 +344,7 @@ class Session:
         assert utterance.final is not None
         if utterance.planner.is_open and not utterance.planner.is_asked_final:
             self._abandoned.append(utterance.id)
-        words = utterance.final.words
-        self._words += len(words)
-        self._past.note(words)
-        if words:
+        self._past.note(utterance.said)
+        if words := utterance.final.words:
+            self._words += len(words)
             self._last_word_end = words[-1].end

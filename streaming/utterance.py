@@ -44,6 +44,7 @@ class Utterance:
         self.planner = Planner(utterance, began, config.at(pace), context, partials=partials)
         self.events: list[Event] = [SpeechStarted(utterance.number, began.start)]
         self.final: FinalTranscript | None = None
+        self.said: tuple[Word, ...] = ()  # with the final: its words as the recogniser has them, for its ears only
         self._coverage = Coverage(began)
         self._pace = pace
         self._stabiliser = Stabiliser(pace=pace)
@@ -200,7 +201,9 @@ class Utterance:
     def _finish(self) -> None:
         said = self._stabiliser.latest.words
         after = tuple(replace(word, start=max(word.start, self._told_end(said))) for word in self._after)
-        words = _within(self._writer.write_all(_joined(said, after)), self.planner.start, self._end)
+        heard = _joined(said, after)
+        self.said = _within(heard, self.planner.start, self._end)
+        words = _within(self._writer.write_all(heard), self.planner.start, self._end)
         if self.events and isinstance(self.events[-1], PartialTranscript):
             self.events.pop()
         self._note_language()

@@ -23,26 +23,26 @@ class Likely(NamedTuple):
     stop: int  # the word after it
     said: str  # the phrase as it is written, or what it sounds like: whichever is more alike
     alike: float  # per cent
-    weight: float
+    hotword: Hotword
 
 
 class SoundIndex:
     """The phrases of a list by their sound."""
 
     def __init__(self, hotwords: Iterable[Hotword]) -> None:
-        pairs = [(key, said, w.weight) for w in hotwords for said in (w.text, *w.sounds_like) for key in sounds(said)]
-        self._sounds, self._said = [key for key, _, _ in pairs], [(said, weight) for _, said, weight in pairs]
+        pairs = [(key, said, word) for word in hotwords for said in (word.text, *word.sounds_like) for key in sounds(said)]
+        self._sounds, self._said = [key for key, _, _ in pairs], [(said, word) for _, said, word in pairs]
         self._like = lru_cache(4096)(self._alike)
 
     def likely(self, words: Sequence[str]) -> Iterator[Likely]:
         """For all runs of some words."""
         for start in range(len(words)):
             for stop in range(start + 1, min(start + _MOST_WORDS, len(words)) + 1):
-                for said, weight, alike in self._like("".join(words[start:stop])):
-                    yield Likely(start, stop, said, alike, weight)
+                for said, word, alike in self._like("".join(words[start:stop])):
+                    yield Likely(start, stop, said, alike, word)
 
-    def _alike(self, run: str) -> tuple[tuple[str, float, float], ...]:
-        found: dict[tuple[str, float], float] = {}
+    def _alike(self, run: str) -> tuple[tuple[str, Hotword, float], ...]:
+        found: dict[tuple[str, Hotword], float] = {}
         for key in {sound(run), sound(run, is_spelled=False)}:
             for other, alike, index in process.extract_iter(key, self._sounds, scorer=fuzz.ratio, score_cutoff=_LEAST_LONG):
                 if alike >= _LEAST.get(len(other), _LEAST_LONG):

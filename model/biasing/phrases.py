@@ -105,14 +105,23 @@ class Phrases:
 
     def __init__(self, encode: Encode, decode: Callable[[Sequence[int]], str], options: PhraseOptions | None = None) -> None:
         self.options = options or PhraseOptions()
-        self._encode, self._decode = lru_cache(65_536)(lambda text: tuple(encode(text))), decode
-        self._tries = Kept(lambda hotwords: Trie.of(hotwords, self._encode))
+        self.encode: Encode = lru_cache(65_536)(lambda text: tuple(encode(text)))
+        self._decode = decode
+        self._tries = Kept(lambda hotwords: Trie.of(hotwords, self.encode))
         self._indices = Kept(lambda hotwords: SoundIndex(word for word in hotwords if word.weight > 0))
 
     def anywhere(self, lists: Sequence[HotwordList], ends: frozenset[int]) -> Favour | None:
         """Every phrase, wherever it may begin."""
         tries = [trie for trie in map(self._tries, lists) if trie.weight]
-        return Favour(tries, lambda token: self._decode([token]), self.options.anywhere, ends) if tries else None
+        return self.favour(tries, self.options.anywhere, ends) if tries else None
+
+    def favour(self, tries: Sequence[Trie], options: BiasOptions, ends: frozenset[int]) -> Favour:
+        """These phrases, wherever they may begin."""
+        return Favour(tries, lambda token: self._decode([token]), options, ends)
+
+    def likely(self, hotwords: HotwordList, words: Sequence[str]) -> Iterator[Likely]:
+        """Phrases of a list that runs of these words sound like."""
+        return self._indices(hotwords).likely(words)
 
     def revise(self, choose: Chooser, rows: Sequence[tuple[Row, Pieces, Sequence[HotwordList], Memory]]) -> dict[int, Row]:
         """Rows whose text has changed, by their index. `pieces` are the words that may change, from the row's first token on."""
@@ -156,7 +165,7 @@ class Phrases:
     def _drafts(self, row: Row, pieces: Pieces, lists: Sequence[HotwordList], memory: Memory) -> list[Draft]:
         """What is worth trying: the likeliest changes, then others in the place of these."""
         words, firsts = [text for text, _ in pieces], _firsts(pieces)
-        found = [each for hotwords in lists for each in self._indices(hotwords).likely(words)]
+        found = [each for hotwords in lists for each in self.likely(hotwords, words)]
         right = {i for each in found if _is_right(each, words) for i in range(each.start, each.stop)}
         scored = list[tuple[float, Change]]()
         for likely in found:
@@ -169,7 +178,7 @@ class Phrases:
             chosen = _best(scored)[: self.options.most]
             drafts.append(Draft(row, pieces, chosen, memory))
             scored = [(score, change) for score, change in scored if change not in chosen]
-        since = min((firsts[change.start] for draft in drafts for change in draft.changes), default=0)
+        since = 0 if row.is_stale else min((firsts[change.start] for draft in drafts for change in draft.changes), default=0)
         return [replace(draft, since=since) for draft in drafts]
 
     def _each_change(self, likely: Likely, words: Sequence[str], memory: Memory) -> Iterator[Change]:
@@ -180,9 +189,9 @@ class Phrases:
         if key in memory.tried or not (first and last):
             return
         low, high = self.options.loss
-        loss = likely.weight * (low + min(1.0, max(0.0, (likely.alike - 70.0) / 20.0)) * (high - low))
+        loss = likely.hotword.weight * (low + min(1.0, max(0.0, (likely.alike - 70.0) / 20.0)) * (high - low))
         for space in dict.fromkeys((first[1], " ")):
-            yield Change(likely.start, likely.stop, self._encode(space + likely.said + last[3]), loss, key)
+            yield Change(likely.start, likely.stop, tuple(self.encode(space + likely.said + last[3])), loss, key)
 
     def _loss(self, token: int, row: Row, position: int) -> float:
         """By how much a token is less likely than the likeliest one; infinite if it is not near."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from model.interfaces import Hotword
 
-LETTERS = 6  # of a phrase that says enough by itself; a shorter one must be nearer to be taken
+LETTERS = 6  # of a phrase that says enough by itself
+_WIDE = 3  # letters that a character of another script stands for
 
 Encode = Callable[[str], Sequence[int]]
 
@@ -31,19 +32,24 @@ class Trie:
 
     @classmethod
     def of(cls, hotwords: Iterable[Hotword], encode: Encode, letters: int = LETTERS) -> Trie:
-        """Weights of 0 leave a phrase out; one of fewer letters weighs less in proportion."""
+        """Weights of 0 leave a phrase out; one of fewer letters weighs less."""
         spaced, bare, favoured = Node(), Node(), [word for word in hotwords if word.weight > 0]
         for word in favoured:
-            weight = word.weight * min(1.0, len(word.text) / letters)
             for form in forms(word):
-                _add(spaced, encode(" " + form), weight)
-                _add(bare, encode(form), weight)
+                _add(spaced, encode(" " + form), worth(word, letters))
+                _add(bare, encode(form), worth(word, letters))
         return cls(spaced, bare, max((word.weight for word in favoured), default=0.0))
 
 
 def forms(word: Hotword) -> Iterator[str]:
     """What is favoured: as given, in small letters, with a capital. What it sounds like is found in the text, not put there."""
     yield from dict.fromkeys((word.text, word.text.lower(), _capitalised(word.text)))
+
+
+def worth(word: Hotword, letters: int = LETTERS) -> float:
+    """Its weight; less in proportion if it is so short that it must be nearer to be taken."""
+    size = sum(1 if letter.isascii() else _WIDE for letter in word.text)
+    return word.weight * min(1.0, size / letters)
 
 
 def _capitalised(text: str) -> str:

@@ -15,6 +15,7 @@ from model.batch_options import BatchOptions
 from model.batch_recogniser import BatchRecogniser, Step
 from model.batch_stream import EncoderJob, Stream, fresh
 from model.biasing.phrases import Phrases, places_of
+from model.biasing.readings import Hint, Readings, Text
 from model.decoding import Row, decode
 from model.devices import put
 from model.glm_asr.answer import unwrapped
@@ -25,6 +26,7 @@ from model.interfaces import Hypothesis, StepRequest, Word
 from model.kv_cache import RowCache
 from model.lengths import FRAME_SAMPLES
 from model.sampling import GreedyChoice, word_probability
+from model.words import is_wide
 
 _UNIT_SAMPLES = MERGED_FRAMES * FRAME_SAMPLES
 
@@ -41,6 +43,7 @@ class GlmAsrRecogniser(BatchRecogniser):
         self.model = m = GlmAsr(directory, self.device, self.dtype)
         self._prompt = m.tokenizer.prompt
         self._phrases = Phrases(m.tokenizer.encode, m.tokenizer.decode)
+        self._readings = Readings(self._phrases)
         self._units = self.max_window // _UNIT_SAMPLES + 8
         audio, text = m.config.audio, m.config.text
         self._most_tokens = int(self.options.tokens_per_second * self.max_window / 16_000) + 8
@@ -124,12 +127,24 @@ class GlmAsrRecogniser(BatchRecogniser):
     def _revise(self, work: Sequence[tuple[StepRequest, Stream]], rows: list[Row]) -> None:
         """Once more, where hotwords may have been misheard."""
         asked = [i for i, (request, _) in enumerate(work) if request.context.hotwords]
-        words = [self.model.tokenizer.split_words(rows[i].tokens) for i in asked]
-        whole = [work[i][0].whole_window or work[i][0].is_final for i in asked]
-        changeable = [each if w else each[:-1] for each, w in zip(words, whole, strict=True)]
-        given = [(rows[i], w, work[i][0].context.hotwords, work[i][1].phrases) for i, w in zip(asked, changeable, strict=True)]
-        for index, row in self._phrases.revise(self._choose, given).items():
-            rows[asked[index]] = row
+        texts = {i: self._text(*work[i], rows[i]) for i in asked}
+        for index, row in self._readings.revise(self._choose, texts).items():
+            rows[index] = row
+
+    def _text(self, request: StepRequest, stream: Stream, row: Row) -> Text:
+        def again(hint: Hint) -> Row | None:
+            """It was trained on one prompt, and is told no language."""
+            return None if hint.prompt or hint.is_foreign else row.afresh(hint.favour)
+
+        return Text(
+            row,
+            request.context.hotwords,
+            stream.phrases,
+            self.model.tokenizer.split_words,
+            again,
+            is_whole=request.whole_window or request.is_final,
+            is_mixed=any(map(is_wide, self.model.tokenizer.decode(row.tokens))),
+        )
 
     def _row(self, index: int, request: StepRequest, stream: Stream) -> Row:
         units = stream.frames // MERGED_FRAMES
@@ -149,6 +164,7 @@ class GlmAsrRecogniser(BatchRecogniser):
             cached=stream.kept,
             kept=places_of(stream.phrases.said, draft),
             near_margin=self._phrases.options.near if request.context.hotwords else 0.0,
+            is_silent=not stream.is_audible,
         )
 
     def _restore(self, streams: Sequence[Stream]) -> None:
@@ -170,8 +186,8 @@ class GlmAsrRecogniser(BatchRecogniser):
     # answer
 
     def _hypothesis(self, request: StepRequest, stream: Stream, row: Row) -> Hypothesis:
-        words = self._words(request, stream, row) if stream.is_audible or request.stable else ()
-        stream.draft = row.forced + row.tokens if stream.is_audible else []
+        words = self._words(request, stream, row) if not row.is_silent or request.stable else ()
+        stream.draft = [] if row.is_silent else row.forced + row.tokens
         stream.said = words
         return Hypothesis(
             request.utterance,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Protocol
 
@@ -11,14 +11,16 @@ import torch
 
 from model.alignment import token_frames
 from model.biasing.phrases import Memory, Phrases, places_of
-from model.biasing.walk import Favour
+from model.biasing.readings import Hint, Readings, Text
 from model.decoding import Chooser, Row, finish, verify
 from model.interfaces import DecodeContext, Hypothesis, StepRequest, Word
 from model.lengths import FRAME_SAMPLES, whole_frames
 from model.sampling import GreedyChoice, calibrated, word_probability
 from model.whisper.configuration import WhisperConfig
 from model.whisper.tokenizer import WhisperTokenizer
-from model.words import UNSPACED, Pieces
+from model.words import UNSPACED
+
+_TERMS = "en"  # the language that technical terms come from
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class WhisperText:
     def __init__(self, config: WhisperConfig, tokenizer: WhisperTokenizer, options: TextOptions) -> None:
         self._config, self._tokenizer, self.options = config, tokenizer, options
         self._phrases = Phrases(tokenizer.encode, tokenizer.decode)
+        self._readings = Readings(self._phrases)
         self.languages = tuple(tokenizer.language_ids) if config.is_multilingual else ("en",)
 
     def best(self, device: torch.device | None = None) -> GreedyChoice:
@@ -89,34 +92,47 @@ class WhisperText:
                 rows[i] = self._row(batch[i], streams[i], places[i])
             verify(choose, [rows[i] for i in changed])
         finish(choose, rows)
+        for request, stream, row in zip(batch, streams, rows, strict=True):
+            row.is_silent = self._is_silent(request, stream, row)
         self._revise(choose, rows, batch, streams)
         return rows
 
     def _revise(self, choose: Chooser, rows: list[Row], batch: Sequence[StepRequest], streams: Sequence[Written]) -> None:
         """Once more, where hotwords may have been misheard."""
         asked = [i for i, request in enumerate(batch) if request.context.hotwords]
-        work = [
-            (rows[i], self._changeable(batch[i], streams[i], rows[i]), batch[i].context.hotwords, streams[i].phrases) for i in asked
-        ]
-        for index, row in self._phrases.revise(choose, work).items():
-            rows[asked[index]] = row
+        texts = {i: self._text(batch[i], streams[i], rows[i]) for i in asked}
+        for index, row in self._readings.revise(choose, texts).items():
+            rows[index] = row
 
-    def _changeable(self, request: StepRequest, stream: Written, row: Row) -> Pieces:
-        """Words that are not stable; the last one of a partial may not be all there."""
-        words = self._tokenizer.split_words(row.tokens, stream.language or "en")
-        if request.whole_window or request.is_final:
-            stream.phrases.tried.clear()  # there is more to hear now
-            return words
-        return words[:-1]
+    def _text(self, request: StepRequest, stream: Written, row: Row) -> Text:
+        language = stream.language or "en"
 
-    @staticmethod
-    def _is_unspaced(stream: Written) -> bool:
-        """There what is misheard is often left out, and phrases are tried everywhere, though not in each partial."""
-        return (stream.language or "en") in UNSPACED
+        def again(hint: Hint) -> Row | None:
+            is_other = not hint.is_foreign or (language != _TERMS and _TERMS in self._tokenizer.language_ids)
+            return self._again(stream, row, hint) if is_other else None
 
-    def _favour(self, request: StepRequest, stream: Written, ends: frozenset[int]) -> Favour | None:
-        is_tried = request.context.hotwords and self._is_unspaced(stream) and (request.whole_window or request.is_final)
-        return self._phrases.anywhere(request.context.hotwords, ends) if is_tried else None
+        return Text(
+            row,
+            request.context.hotwords,
+            stream.phrases,
+            lambda tokens: self._tokenizer.split_words(tokens, language),
+            again,
+            is_whole=_is_whole(request),
+            is_mixed=language in UNSPACED,
+        )
+
+    def _again(self, stream: Written, first: Row, hint: Hint) -> Row:
+        """The same audio as in the first row, read otherwise."""
+        t = self._tokenizer
+        listed = t.encode(" " + hint.prompt)[: self.options.prompt_tokens] if hint.prompt else []
+        before = [t.sot_prev, *listed, *stream.prompt] if listed or stream.prompt else []
+        prompt = [*before, *t.start(_TERMS if hint.is_foreign else stream.language or "en")]
+        limit = min(first.limit, self._room(before))
+        draft = [] if hint.is_foreign else first.tokens[: max(0, limit - len(first.forced) - 1)]
+        return replace(first.afresh(hint.favour), prompt=prompt, start_index=len(before), draft=draft, limit=limit)
+
+    def _room(self, before: Sequence[int]) -> int:
+        return self._config.max_target_positions - len(before) - 6
 
     def _row(self, request: StepRequest, stream: Written, place: Any) -> Row:
         t = self._tokenizer
@@ -124,11 +140,9 @@ class WhisperText:
         before = [t.sot_prev, *stream.prompt] if stream.prompt else []
         forced = [token for word in request.stable for token in word.tokens]
         draft = stream.draft[len(forced) :] if stream.draft[: len(forced)] == forced else []
-        room = self._config.max_target_positions - len(before) - 6
-        limit = min(room, int(self.options.tokens_per_second * stream.samples / 16_000) + 6)
+        limit = min(self._room(before), int(self.options.tokens_per_second * stream.samples / 16_000) + 6)
         return Row(
             place=place,
-            favour=self._favour(request, stream, ends),
             kept=places_of(stream.phrases.said, draft),
             near_margin=self._phrases.options.near if request.context.hotwords else 0.0,
             prompt=[*before, *t.start(stream.language or "en")],
@@ -155,8 +169,7 @@ class WhisperText:
 
     def hypothesis(self, request: StepRequest, stream: Written, row: Row) -> Hypothesis:
         """What is answered to a request; the stream's draft is its text."""
-        whole = request.whole_window or request.is_final
-        words = () if self._is_silent(request, stream, row) else self._words(request, stream, row)
+        words = () if row.is_silent else self._words(request, stream, row)
         stream.draft = [token for word in words for token in word.tokens]
         return Hypothesis(
             request.utterance,
@@ -164,7 +177,7 @@ class WhisperText:
             words,
             stream.start + stream.samples,
             request.is_final,
-            whole,
+            _is_whole(request),
             stream.language,
             self._language_confidence(request, stream, row),
             row.is_cut,
@@ -210,12 +223,16 @@ class WhisperText:
     def _times(self, request: StepRequest, stream: Written, row: Row) -> list[int]:
         """Where each text token starts, and where the last one ends, in samples of the session."""
         count, heard = len(row.forced) + len(row.tokens), max(1, whole_frames(stream.samples))
-        if self.options.has_quick_partials and not (request.whole_window or request.is_final):
+        if self.options.has_quick_partials and not _is_whole(request):
             starts = quick_starts(row.attended[:count], heard)
         else:
             starts = token_frames(torch.cat(row.scores, 1)[:, : count + 1, :heard].cpu()).tolist()
         starts += [heard] * (count + 1 - len(starts))
         return [stream.start + frame * FRAME_SAMPLES for frame in starts]
+
+
+def _is_whole(request: StepRequest) -> bool:
+    return request.whole_window or request.is_final
 
 
 def quick_starts(attended: Sequence[int], heard: int) -> list[int]:

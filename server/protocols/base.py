@@ -42,6 +42,8 @@ class Adapter(Protocol):
     media: str | None = None  # the form of compressed sound (see server/media_stream.py); None: samples as they are
     channels: int = 1  # that are kept apart
     answers_each_message: bool = False  # render() is told of each that was taken; may change from one to the next
+    quiet_s: float | None = None  # without a message, after which what is being said ends; may change; None: it never does
+    size_factor: int = 1  # times the server's bound on messages that one may have
 
     def opening(self) -> list[Command]:
         """Commands that the handshake itself amounts to."""

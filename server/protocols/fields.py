@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model.interfaces import Hotword
+from streaming.biasing import HEAVIEST
 from streaming.commands import EndpointingConfig
 from streaming.endpointing import check_bounds
 from streaming.errors import LimitExceeded, ProtocolViolation
@@ -21,10 +22,15 @@ def invalid(field: str, value: object, expected: str) -> ProtocolViolation:
     return ProtocolViolation(f"{field} is {shown}, expected {expected}", field=field, code="invalid_value")
 
 
+_HALVES = "\\ud", "\\uD"  # how the escape of half a character begins
+
+
 def json_object(text: str) -> dict[str, Any]:
     """A JSON object. Raises ProtocolViolation."""
     try:
         value = json.loads(text)
+        if any(begin in text for begin in _HALVES):  # half of a character can neither be told nor given to a model
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ProtocolViolation(
@@ -72,7 +78,9 @@ _HOTWORD = {"text", "weight", "sounds_like"}
 
 def hotwords(source: Mapping[str, Any], field: str = "hotwords") -> tuple[Hotword, ...]:
     """A list of texts, or of objects with text, weight and sounds_like."""
-    value = source.get(field) or []
+    value = source.get(field)
+    if value is None:
+        return ()
     if not isinstance(value, list):
         raise invalid(field, value, "a list of texts or objects")
     return tuple(_hotword(each, field) for each in value)
@@ -84,8 +92,8 @@ def _hotword(value: object, field: str) -> Hotword:
     if not isinstance(value, dict) or not isinstance(value.get("text"), str) or set(value) - _HOTWORD:
         raise invalid(field, value, 'texts, or objects such as {"text": "NCCL", "weight": 1.0, "sounds_like": ["nickel"]}')
     weight, sayings = value.get("weight", 1.0), value.get("sounds_like", [])
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        raise invalid(f"{field}.weight", weight, "a number")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= HEAVIEST:
+        raise invalid(f"{field}.weight", weight, f"a number from 0 to {HEAVIEST:g}")
     if not isinstance(sayings, list) or not all(isinstance(saying, str) for saying in sayings):
         raise invalid(f"{field}.sounds_like", sayings, "a list of texts")
     return Hotword(value["text"], float(weight), tuple(sayings))

@@ -24,7 +24,6 @@ class FirstMessageAdapter(Adapter):
         self._session_id, self._defaults = session_id, defaults
         self._chosen: Adapter | None = None
         self._owed: list[Command] = []
-        self.quiet_s: float | None = None
 
     def opening(self) -> list[Command]:
         """Nothing is known yet."""
@@ -36,7 +35,7 @@ class FirstMessageAdapter(Adapter):
             self._chosen = self._choose(message)
             self._owed, self.answers_each_message = self._chosen.opening(), self._chosen.answers_each_message
         commands, self._owed = [*self._owed, *self._chosen.parse(message)], []
-        self.quiet_s = getattr(self._chosen, "quiet_s", None)
+        self.quiet_s = self._chosen.quiet_s
         return commands
 
     def _choose(self, message: str | bytes) -> Adapter:

@@ -236,14 +236,9 @@ def _object(path: str, value: Any, default: dict[str, Any] | None = None) -> Map
 
 def _text(source: Mapping[str, Any], field: str) -> str | None:
     value = source[field]
-    if value is not None and not (isinstance(value, str) and len(value) <= _LONGEST_PROMPT and _is_encodable(value)):
+    if value is not None and not (isinstance(value, str) and len(value) <= _LONGEST_PROMPT):
         raise invalid(field, value, f"a text of at most {_LONGEST_PROMPT:,} characters, or null")
     return value or None
-
-
-def _is_encodable(text: str) -> bool:
-    """JSON can hold half a surrogate pair, which is no character."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _number(source: Mapping[str, Any], field: str, default: float) -> float:

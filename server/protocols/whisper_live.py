@@ -28,7 +28,6 @@ class WhisperLiveAdapter(Adapter):
     """The first message has the settings; audio is binary; what was said last comes again and again."""
 
     name = "whisper_live"
-    quiet_s: float | None = None  # without a message: what is being said ends there, since the stock client waits for that, silent
 
     def __init__(self, session_id: str, defaults: ServerDefaults) -> None:
         self._defaults = defaults
@@ -78,7 +77,7 @@ class WhisperLiveAdapter(Adapter):
         )
         self._has_words = flag(given, "word_timestamps", False)
         self._segments = deque(maxlen=count)
-        self._is_set, self.quiet_s = True, QUIET_S
+        self._is_set, self.quiet_s = True, QUIET_S  # the stock client waits for the end, and is silent
         return config
 
     # out

@@ -11,8 +11,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
+from server.protocols.deepgram import ENCODINGS
 from server.rest.base import Handler
 from server.rest.openai import FORMATS
+from streaming.biasing import HEAVIEST
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Stenoline: HTTP calls</title><link rel="stylesheet" href="/docs/ui/swagger-ui.css">
@@ -84,7 +86,8 @@ _OPENAI_SEGMENT = _object(
     **dict.fromkeys(_OPENAI_NUMBERS, _NUMBER),
 )
 _LOGPROB = _object(["token", "bytes", "logprob"], token=_TEXT, bytes=_list(_WHOLE), logprob=_NUMBER)
-_HOTWORD = {"anyOf": [_TEXT, _object(["text"], text=_TEXT, weight=_NUMBER, sounds_like=_list(_TEXT))]}
+_WEIGHT = {"type": "number", "minimum": 0, "maximum": HEAVIEST}
+_HOTWORD = {"anyOf": [_TEXT, _object(["text"], text=_TEXT, weight=_WEIGHT, sounds_like=_list(_TEXT))]}
 _DURATION = _object(["type", "seconds"], type={"const": "duration"}, seconds=_NUMBER)
 
 _WORD = _object(["word", "start", "end", "confidence"], word=_TEXT, start=_NUMBER, end=_NUMBER, confidence=_NUMBER)
@@ -169,6 +172,15 @@ def _form(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 _UPLOAD = (413, 415, 500, 503)
+_LISTEN: dict[str, Any] = {
+    "model": _TEXT,
+    "language": _TEXT,
+    "utterances": {"type": "boolean"},
+    "paragraphs": {"type": "boolean"},
+    "encoding": _TEXT | {"description": f"of bare samples: {', '.join(ENCODINGS)}; a recording tells its own"},
+    "sample_rate": _TEXT | {"description": "of bare samples, which need it: 8000 to 48000 Hz"},
+    "channels": _TEXT | {"description": "of bare samples: 1 to 8; 1 if absent"},
+}
 
 
 def _paths() -> dict[str, Any]:
@@ -204,7 +216,7 @@ def _paths() -> dict[str, Any]:
         "/v1/listen": {
             "post": {
                 "summary": "As Deepgram has it; live at the same path as a WebSocket",
-                "parameters": [_query("model", _TEXT), _query("language", _TEXT), _query("utterances", {"type": "boolean"})],
+                "parameters": [_query(name, schema) for name, schema in _LISTEN.items()],
                 "requestBody": _body({"audio/wav": {"schema": _FILE}, "application/octet-stream": {"schema": _FILE}}),
                 "responses": _answers(_json(_ref("Prerecorded")), "the transcript", 413, 500, 503),
             }

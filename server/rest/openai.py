@@ -19,7 +19,7 @@ from model.interfaces import Hotword, Word
 from server.files import Progress
 from server.formats import srt, vtt
 from server.media import BadMedia
-from server.protocols.fields import invalid, languages, only
+from server.protocols.fields import invalid, json_object, languages, only
 from server.rest.base import Form, Handler, bounded, choice, error_body, form_of, number, numeric
 from server.rest.desk import LONGEST_NAME, Desk, Transcript
 from streaming.biasing import HotwordList, normalised
@@ -157,12 +157,10 @@ def _endpointing(form: Form, default: EndpointingConfig) -> EndpointingConfig:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise invalid("chunking_strategy", text, '"auto" or an object such as {"type": "server_vad", "silence_duration_ms": 500}')
-    return found
+        return json_object(text)
+    except ProtocolViolation:
+        expected = '"auto" or an object such as {"type": "server_vad", "silence_duration_ms": 500}'
+        raise invalid("chunking_strategy", text, expected) from None
 
 
 # out

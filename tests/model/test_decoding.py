@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from model.decoding import Row, decode, finish, most_attended, verify
+from model.decoding import Row, decode, finish, most_attended, rescore, verify
 from model.sampling import GreedyChoice
 from model.whisper.decoder import GreedyDecoder, Place
 from tests.model.tiny import Tiny
@@ -215,3 +215,19 @@ def test_most_attended_looks_at_real_audio_only():
     scores[:, 0, 4], scores[:, 1, 9], scores[0, 2, 1], scores[1, 2, 2] = 5, 50, 4, 5
     assert most_attended(scores, 6) == [4, 0, 2]
     assert most_attended(scores[:0], 6) == [0, 0, 0] and most_attended(scores, 0) == [0, 0, 0]
+
+
+def test_the_edge_of_the_sound_is_looked_at_only_in_earnest():
+    scores = torch.tensor([[[2.0, 3.0, 2.5, 3.1], [0.0, 1.0, 1.0, 9.0], [0.0, 0.0, 2.0, 2.0]]])
+    assert most_attended(scores, 4) == [1, 3, 2]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("since", [0, 1, 5])
+def test_a_text_scored_from_a_change_on_is_as_likely_as_from_the_start(small, choose, heard, scratch, since):
+    chooser = GreedyDecoder(small.decoder, choose)
+    text = [*scratch[0].tokens[:since], 7, 8, 9, 10]
+    found = [rescore(chooser, decoded(small, choose, heard[0]), text, at) for at in (since, 0)]
+    assert found[0].log_probabilities == pytest.approx(found[1].log_probabilities, abs=1e-3)
+    assert found[0].attended == found[1].attended and found[0].tokens == text
+    assert torch.cat(found[0].scores, 1).allclose(torch.cat(found[1].scores, 1), atol=1e-3)

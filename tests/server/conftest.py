@@ -15,7 +15,7 @@ from model.interfaces import Recogniser
 from model.scripted import ScriptedRecogniser
 from server.app import Service
 from server.config import Config
-from server.run import DrainingServer, listen, uvicorn_config
+from server.run import DrainingServer, listen, listen_wyoming, uvicorn_config
 from tests.helpers import s16, talk
 
 
@@ -23,7 +23,7 @@ class Running:
     """A real server on a free port, its event loop in a thread."""
 
     def __init__(self, config: Config, recogniser: Recogniser, keys: tuple[bytes, ...]) -> None:
-        self.service = Service(config, [recogniser], keys)
+        self.service = Service(config, [recogniser], keys, listen_wyoming(config))
         self.server = DrainingServer(uvicorn_config(self.service), self.service)
         self._listener = listen("127.0.0.1", 0)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -212,3 +213,27 @@ def test_capacity_is_that_of_all_devices():
     two = [ScriptedRecogniser(capacity=10), ScriptedRecogniser(capacity=20)]
     assert capacity(Config(max_sessions=500), two) == 15
     assert capacity(Config(device="cuda:0,cuda:1"), [ScriptedRecogniser(capacity=10_000)] * 2) == 500
+
+
+PAGE = "https://captions.example"
+
+
+@pytest.mark.parametrize(("origin", "is_let_in"), [(PAGE, True), ("http://localhost:3000", True), ("https://evil.example", False)])
+def test_pages_that_are_let_in_can_read_the_answers(serve: Serve, origin: str, is_let_in: bool):
+    running = serve(allow_origin=(PAGE,), keys=(b"right",))
+    url, wanted = f"http://{running.address}/v1/models", origin if is_let_in else None
+    asked = {"origin": origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    before = requests.options(url, headers=asked, timeout=10)
+    assert before.ok is is_let_in and before.headers.get("access-control-allow-origin") == wanted
+    answer = requests.get(url, headers={"origin": origin, "x-api-key": "right"}, timeout=10)
+    assert answer.ok is is_let_in and answer.headers.get("access-control-allow-origin") == wanted
+    assert requests.get(url, headers={"origin": origin}, timeout=10).status_code == (401 if is_let_in else 403)
+
+
+@pytest.mark.parametrize("settings", [{"allow_origin": ("*",)}, {"host": "0.0.0.0", "insecure": True}])
+def test_no_page_may_read_what_the_gate_or_the_settings_do_not_name(serve: Serve, settings: dict[str, object]):
+    running = serve(**settings)
+    for origin in ("https://evil.example", "null", "http://localhost.evil.example"):
+        answer = requests.get(f"http://{running.address}/healthz", headers={"origin": origin}, timeout=10)
+        assert "access-control-allow-origin" not in answer.headers
+        assert requests.get(f"http://{running.address}/v1/models", headers={"origin": origin}, timeout=10).status_code == 403

@@ -50,6 +50,10 @@ def test_every_setting_is_an_option(capsys: pytest.CaptureFixture[str]):
         (("serve", "--model", "gpt-4o", "--port", "0"), "model 'gpt-4o' is not known: expected"),
         (("serve", "--device", "tpu", "--port", "0"), "device 'tpu'"),
         (("serve", "--host", "0.0.0.0"), "give --api-key-file"),
+        (
+            ("serve", "--port", "0", "--wyoming-port", "5", "--wyoming-host", "0.0.0.0", "--model", "none"),
+            "wyoming_host is 0.0.0.0",
+        ),
         (("serve", "--config", "/no/such.toml"), "config file /no/such.toml cannot be read: No such file"),
         (("serve", "--api-key-file", "/no/such"), "api_key_file /no/such cannot be read"),
         (("serve", "--precision", "int4"), "precision is 'int4', expected one of auto, int8"),
@@ -73,6 +77,13 @@ def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]):
         port = str(taken.getsockname()[1])
         _, err = stenoline("serve", "--port", port, code=2, capsys=capsys)
     assert "in use" in err and port in err
+
+
+def test_a_port_of_wyoming_that_is_taken_is_named_before_the_model_is_looked_for(capsys: pytest.CaptureFixture[str]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        _, err = stenoline("serve", "--port", "0", "--wyoming-port", port, "--model", "none", code=2, capsys=capsys)
+    assert "in use" in err and f"wyoming_port {port}" in err and err.count("\n") == 1
 
 
 def test_an_address_that_is_none_is_named(capsys: pytest.CaptureFixture[str]):

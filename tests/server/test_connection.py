@@ -6,20 +6,23 @@ import asyncio
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
 from model.interfaces import Hypothesis, StepRequest
 from model.scripted import ScriptedRecogniser
+from server.app import Service
 from server.config import Config
 from server.connection import Outbox
 from server.protocols.vosk import VoskAdapter
-from server.run import WebSocketProtocol
+from server.run import WebSocketProtocol, uvicorn_config
 from streaming.errors import Overloaded
 from streaming.events import Event, PartialTranscript, SpeechStarted
 from tests.helpers import s16, talk, voice
@@ -209,6 +212,40 @@ def test_a_session_that_is_far_ahead_is_held_back_and_loses_nothing(serve: Serve
         closed = peer.until("closed")
     assert closed["code"] == 1000 and closed["audio"] == pytest.approx(40.0, abs=0.1)
     assert not peer.of("error") and sum(len(f["words"]) for f in peer.of("final")) > 100
+
+
+def test_a_long_message_is_heard_bit_by_bit_and_whole(serve: Serve) -> None:
+    recogniser = Held()
+    running = serve(recogniser, max_backlog_s=5.0)
+    with running.session() as peer:
+        peer.start(sample_rate=8_000)
+        peer.socket.send(s16(voice(60.0, rate=8_000)))
+        peer.send("stop")
+        peer.until("speech_started")
+        (connection,) = running.service.live
+        assert connection._session.backlog < 20.0
+        recogniser.let.set()
+        closed = peer.until("closed")
+    assert closed["audio"] == pytest.approx(60.0, abs=0.1) and not peer.of("error")
+
+
+def test_who_is_held_back_need_not_answer_pings(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def impatient(service: Service) -> uvicorn.Config:
+        config = uvicorn_config(service)
+        config.ws_ping_interval = config.ws_ping_timeout = 0.1
+        return config
+
+    monkeypatch.setattr("tests.server.conftest.uvicorn_config", impatient)
+    recogniser = Held()
+    with serve(recogniser, max_backlog_s=5.0).session(ping_interval=None) as peer:
+        peer.start()
+        for _ in range(8):
+            peer.socket.send(s16(voice(5.0)))
+        peer.send("stop")
+        peer.until("speech_started")
+        time.sleep(1.0)
+        recogniser.let.set()
+        assert peer.until("closed")["code"] == 1000
 
 
 def flood(peer: Peer) -> None:

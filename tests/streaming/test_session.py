@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from model.interfaces import Hotword, Hypothesis, StepRequest, UtteranceId
 from model.scripted import ScriptedRecogniser
+from streaming.channels import session_of
 from streaming.commands import (
     Append,
     AudioFormat,
@@ -39,6 +41,7 @@ from streaming.events import (
     Warned,
 )
 from streaming.session import Session, SessionLimits
+from streaming.text.style import TextStyle
 from tests.helpers import cut, paced, s16, silence, talk, transcribe, voice
 
 SPEECH = s16(talk(0.5, 1.5))
@@ -211,6 +214,28 @@ def test_the_next_utterance_is_heard_with_what_came_before_it():
     assert [request.stable for request in answer(off, ScriptedRecogniser())] == [(), ()]
 
 
+class Hesitant(ScriptedRecogniser):
+    """Says um before each word that was not said yet."""
+
+    def _answer(self, request: StepRequest) -> Hypothesis:
+        found, count = super()._answer(request), len(request.stable)
+        new = [
+            (replace(w, text=" um,", end=(w.start + w.end) // 2), replace(w, start=(w.start + w.end) // 2))
+            for w in found.words[count:]
+        ]
+        return replace(found, words=(*request.stable, *(word for pair in new for word in pair)))
+
+
+def test_the_recogniser_gets_back_its_own_words_and_the_peer_does_not():
+    made = session(SessionConfig(text=TextStyle(fillers=False)))
+    made.receive(Append(s16(talk(0.5, 1.0, 0.8, 1.0, 1.0))), now=0.0)
+    first, second = answer(made, Hesitant())
+    finals = [event for event in made.events_to_send() if isinstance(event, FinalTranscript)]
+    assert all("um" not in word.text for final in finals for word in final.words)
+    assert [w.text for w in second.stable][::2] == [" um,"] * len(finals[0].words)
+    assert [w.text.strip().lower() for w in second.stable][1::2] == [w.text.strip().lower() for w in finals[0].words]
+
+
 def test_finalize_ends_an_utterance_in_mid_speech_and_the_next_goes_on_from_there():
     events = transcribe([(0.0, Append(SPEECH)), (0.1, Finalize()), (0.2, Append(s16(voice(1.0)))), (0.3, Close())])
     first, second = (event for event in events if isinstance(event, FinalTranscript))
@@ -323,6 +348,35 @@ def test_every_end_finishes_what_was_heard_and_closes_once(end, code):
     for command in (Append(b"ab"), Close(), KeepAlive(), Flush("x")):
         made.receive(command, now=2.0)
     assert made.events_to_send() == []
+
+
+LATE = (Append(SPEECH), Finalize(), Flush("x"), Configure(SessionConfig()), Bias(()))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(
+    "end", [lambda s: s.shut_down(now=1.0), lambda s: s.abort(Overloaded("too much"), now=1.0), lambda s: s.tick(now=61.0)]
+)
+def test_what_comes_while_the_server_ends_the_session_is_dropped(end, channels):
+    made = session_of("s", channels, lambda name: Session(name, SessionLimits()))
+    made.receive(Configure(SessionConfig(AudioFormat(channels=channels))), now=0.0)
+    made.receive(Append(SPEECH), now=0.0)
+    end(made)
+    made.events_to_send()
+    for command in LATE:
+        made.receive(command, now=2.0)
+    assert made.events_to_send() == [] and not made.is_closed
+
+
+def test_what_comes_after_the_client_said_stop_is_its_fault():
+    made = session()
+    made.receive(Append(SPEECH), now=0.0)
+    made.receive(Close(), now=1.0)
+    made.events_to_send()
+    for command in LATE:
+        made.receive(command, now=2.0)
+        (error,) = errors(made)
+        assert isinstance(error, ProtocolViolation) and "while the session was closing" in error.message
 
 
 def test_a_session_that_was_never_configured_closes_too():

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,7 +21,8 @@ import soundfile
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from model.scripted import ScriptedRecogniser
+from model.interfaces import Hypothesis, StepRequest
+from model.scripted import CELL, ScriptedRecogniser
 from server.protocols.wyoming import Frames
 from server.run import listen
 from tests.helpers import cut, random_cuts, s16, talk
@@ -351,6 +352,58 @@ def test_the_same_words_of_a_recording(running: Running, call: str):
         answer = requests.post(url, data=filter(None, random_cuts(whole.body, seed, 9_000)), headers=headers, timeout=30).json()
         found = answer.get("text") or answer["results"]["channels"][0]["alternatives"][0]["transcript"]
         assert found == expected
+
+
+class Indiscreet(ScriptedRecogniser):
+    """Says nothing but what is to be kept back."""
+
+    def _answer(self, request: StepRequest) -> Hypothesis:
+        found, count = super()._answer(request), len(request.stable)
+        new = [replace(w, text=SECRETS[w.start // CELL % 2], tokens=(5_551_234,)) for w in found.words[count:]]
+        return replace(found, words=(*request.stable, *new))
+
+
+SECRETS = (" 5551234", " fuck")
+_TOKEN = "item.input_audio_transcription."
+ALL_THERE_IS = {
+    "deepgram": {"path": DIALECTS["deepgram"].path + "&vad_events=true"},
+    "realtime": {"opening": (dump(type="session.update", session=PCM | {"include": [_TOKEN + "logprobs", _TOKEN + "interim"]}),)},
+    "whisper_live": {"opening": (dump(uid="a", audio_format="int16", word_timestamps=True),)},
+}
+
+
+def assert_discreet(told: str) -> None:
+    assert "[number]" in told and "f***" in told
+    for secret in (*SECRETS, *(dump(bytes=list(each.encode()))[11:-2] for each in SECRETS)):
+        assert secret.strip() not in told
+
+
+@pytest.mark.parametrize("recogniser", [Indiscreet()])
+@pytest.mark.parametrize("name", DIALECTS)
+def test_what_is_kept_back_is_in_no_field(start: Callable[..., Running], name: str):
+    dialect = replace(DIALECTS[name], **ALL_THERE_IS.get(name, {}))
+    running = start(redact=("number",), profanity=False)
+    assert_discreet(json.dumps(dialect.converse(running, cut(SPEECH, [16_000] * 20), 1 if name == "wyoming" else 2)))
+
+
+RECORDINGS: list[tuple[str, Content]] = [
+    *(("openai", {"response_format": each}) for each in ("json", "text", "srt", "vtt")),
+    ("openai", {"response_format": "verbose_json", "timestamp_granularities[]": ["word", "segment"]}),
+    ("openai", {"include[]": "logprobs"}),
+    ("openai", {"include[]": "logprobs", "stream": "true"}),
+    ("asr", {}),
+]
+
+
+@pytest.mark.parametrize("recogniser", [Indiscreet()])
+def test_what_is_kept_back_is_in_no_answer_about_a_recording(start: Callable[..., Running]):
+    running = start(redact=("number",), profanity=False)
+    for call, data in RECORDINGS:
+        path, arguments = CALLS[call]
+        assert_discreet(requests.post(f"http://{running.address}{path}", **arguments | {"data": data}, timeout=30).text)
+    path, arguments = CALLS["deepgram-rest"]
+    url = f"http://{running.address}{path}?utterances=true&paragraphs=true"
+    assert_discreet(requests.post(url, **arguments, timeout=30).text)
 
 
 @EACH

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.protocols.fields import check_endpointing, flag, invalid, json_object, language, one_of, texts, whole
+from model.interfaces import Hotword
+from server.protocols.fields import check_endpointing, flag, hotwords, invalid, json_object, language, one_of, texts, whole
 from streaming.commands import EndpointingConfig
 from streaming.errors import LimitExceeded, ProtocolViolation
 
@@ -77,6 +78,36 @@ def test_text_is_an_object_or_named(text: str):
         assert isinstance(json_object(text), dict)
     except ProtocolViolation as error:
         assert error.code == "invalid_json" and "expected a JSON object" in error.message
+
+
+@pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"\\uDFFF": 1}', '{"a": ["\\ud83d"]}'])
+def test_half_a_character_is_no_text(text: str):
+    with pytest.raises(ProtocolViolation, match="surrogates"):
+        json_object(text)
+    assert json_object('{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+
+
+@given(JSON)
+def test_any_hotwords_are_taken_or_named(value):
+    try:
+        assert hotwords({"hotwords": value}) == () or value
+    except ProtocolViolation as error:
+        assert error.field.startswith("hotwords") and "expected" in error.message
+
+
+def test_only_null_is_no_hotwords():
+    assert hotwords({}) == hotwords({"hotwords": None}) == hotwords({"hotwords": []}) == ()
+    for value in ({}, 0, False, ""):
+        with pytest.raises(ProtocolViolation, match="expected a list"):
+            hotwords({"hotwords": value})
+
+
+@pytest.mark.parametrize("weight", [10**400, -(10**400), 3.1, -1, float("nan"), float("inf"), True, "1", None])
+def test_weights_have_a_range(weight: object):
+    with pytest.raises(ProtocolViolation, match=r"hotwords\.weight is .*, expected a number from 0 to 3") as caught:
+        hotwords({"hotwords": [{"text": "NCCL", "weight": weight}]})
+    assert caught.value.field == "hotwords.weight"
+    assert hotwords({"hotwords": [{"text": "NCCL", "weight": 3}]}) == (Hotword("NCCL", 3.0),)
 
 
 def test_endpointing_in_the_words_of_the_wire():

@@ -530,12 +530,9 @@ def test_what_cannot_be_understood(message: Any, code: str, param: str):
     assert talked.texts[0]
 
 
-def test_half_a_surrogate_pair_can_be_told_of():
-    talked = Conversation()
-    (error,) = talked.say('{"type": "session.update", "event_id": "\\ud800", "session": {"\\ud800": 1}}')
-    assert error["error"]["code"] == "unknown_parameter" and error["error"]["event_id"] == "?"
-    (error,) = talked.say('{"type": "session.update", "session": {"audio": {"input": {"transcription": {"prompt": "\\ud800"}}}}}')
-    assert error["error"]["param"] == "session.audio.input.transcription.prompt"
+def test_half_a_surrogate_pair_is_no_text():
+    (error,) = Conversation().say('{"type": "session.update", "event_id": "\\ud800", "session": {"\\ud800": 1}}')
+    assert error["error"]["code"] == "invalid_json" and error["error"]["event_id"] is None
 
 
 def test_the_end_of_the_server_is_told_last_and_nothing_is_lost():
@@ -743,8 +740,19 @@ def test_what_the_client_names_in_its_address(running: Running):
     assert refused.value.response.status_code == 400 and b"transcription" in refused.value.response.body
 
 
+@pytest.mark.parametrize("beta", ["assistants=v2", ""])
+def test_another_beta_is_not_this_one(running: Running, beta: str):
+    with connect(running, additional_headers={"OpenAI-Beta": beta}) as peer:
+        assert peer.hear()["type"] == "session.created"
+
+
 @pytest.mark.parametrize(
-    "options", [{"additional_headers": {"OpenAI-Beta": "realtime=v1"}}, {"subprotocols": ["realtime", "openai-beta.realtime-v1"]}]
+    "options",
+    [
+        {"additional_headers": {"OpenAI-Beta": "realtime=v1"}},
+        {"additional_headers": [("OpenAI-Beta", "assistants=v2"), ("OpenAI-Beta", "realtime=v1")]},
+        {"subprotocols": ["realtime", "openai-beta.realtime-v1"]},
+    ],
 )
 def test_the_beta_is_known_by_its_handshake(running: Running, options: dict[str, Any]):
     with connect(running, **options) as peer:
@@ -768,9 +776,19 @@ def test_a_silent_client_is_told_why_it_is_let_go(serve: Serve):
     assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
 
 
+def test_so_much_audio_at_once_as_the_vendor_allows(running: Running):
+    most, end = 15 << 20, s16(ONE)
+    with connect(running) as peer:
+        say(peer, *appended(bytes(most + 300), most + 300))
+        assert peer.until("error")["error"]["code"] == "message_too_big"
+        say(peer, *appended(bytes(most - len(end)) + end, most), COMMIT)
+        completed = peer.until(HEARD + "completed")
+    assert completed["transcript"] and not peer.of("error")[1:]
+
+
 def test_a_message_that_is_too_big_is_an_error(serve: Serve):
     with connect(serve(max_message_bytes=4_096)) as peer:
-        say(peer, *append(ONE, 4_000))
+        say(peer, *append(ONE, 70_000))
         assert peer.until("error")["error"]["code"] == "message_too_big"
         say(peer, *append(ONE))
         peer.until(HEARD + "completed")

@@ -113,6 +113,7 @@ def test_chunking(post: Post, strategy: dict[str, str]):
         ({"include__": "speakers"}, "include", "speakers"),
         ({"known_speaker_names__": "Ann"}, "known_speaker_names", "speakers"),
         ({"chunking_strategy": "[1]"}, "chunking_strategy", "server_vad"),
+        ({"chunking_strategy": '{"type": "\\ud800"}'}, "chunking_strategy", "server_vad"),
         ({"prompt": "x" * 4_001}, "prompt", "4,000"),
         ({"keywords__": "x" * 101}, "keywords", "keyword of 101"),
         ({"stream": "perhaps"}, "stream", "perhaps"),

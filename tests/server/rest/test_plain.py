@@ -91,3 +91,14 @@ def test_text_forms_and_hotwords(post: Post):
     first = plain.split()[0]
     answer = post("/asr", json={"audio": AUDIO, "hotwords": [{"text": "ZZ-9", "sounds_like": [first]}], "hotword_lists": ["gpu"]})
     assert answer.json()["text"].startswith("ZZ-9")
+
+
+@pytest.mark.parametrize("place", ['"language": "\\ud800"', '"prompt": "\\ud800"', '"\\uD800": 1'])
+def test_half_a_character_is_refused(post: Post, place: str):
+    answer = post("/asr", data=f'{{"audio": "{AUDIO}", {place}}}', headers={"content-type": "application/json"})
+    assert answer.status_code == 400 and answer.json()["error"]["code"] == "invalid_json"
+
+
+def test_a_whole_character_in_escapes_is_not(post: Post):
+    content = f'{{"audio": "{AUDIO}", "prompt": "\\ud83d\\ude00"}}'
+    assert post("/asr", data=content, headers={"content-type": "application/json"}).ok

@@ -1,0 +1,195 @@
+"""What was heard with doubt is read again with phrases in mind; of all readings the best is taken.
+
+Other readings are cheap to have and hard to trust: with phrases favoured wherever they may begin, with the likely ones favoured
+by far, with the likely ones in the prompt. So none is believed by itself. Each is judged without bias, by the likelihood of its
+whole text and so many nats for each phrase in it; less so many for each second that it leaves unsaid, as silence is always likely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from model.biasing.phrases import HotwordList, Kept, Memory, Phrases, letters
+from model.biasing.sound import sounds
+from model.biasing.trie import Trie, worth
+from model.biasing.walk import BiasOptions, Favour
+from model.decoding import Chooser, Row, decode, rescore
+from model.interfaces import Hotword
+from model.lengths import FRAMES_PER_SECOND
+from model.words import Pieces
+
+_MOST_WORDS = 8  # of a phrase
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """Bounds in nats are for a weight of 1."""
+
+    doubt: float = 0.2  # nats a token: a text that is less likely is read again
+    bonus: float = 12.0  # nats that a phrase is worth
+    unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end
+    alike: float = 75.0  # per cent, of a phrase that is likely
+    sound: int = 4  # letters of its sound, at least
+    most: int = 8  # likely phrases
+    favoured: BiasOptions = BiasOptions(margin=10.0, cap=14.0)  # where only the likely phrases are tried
+
+
+class Hint(NamedTuple):
+    """How a text is to be read."""
+
+    favour: Favour | None = None
+    prompt: str = ""  # phrases, as a list
+    is_foreign: bool = False  # in the language that phrases come from
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One row's, read once."""
+
+    row: Row
+    lists: Sequence[HotwordList]
+    memory: Memory
+    pieces: Callable[[Sequence[int]], Pieces]  # tokens as words
+    again: Callable[[Hint], Row | None]  # a row that is to be read so, if the family can
+    is_whole: bool  # all was heard anew; otherwise the last word may not be all there
+    is_mixed: bool  # phrases stand among words of another script, and are often left out
+
+    def changeable(self) -> Pieces:
+        """The words in whose place there may be phrases."""
+        if self.is_whole:
+            self.memory.tried.clear()  # there is more to hear now
+        words = self.pieces(self.row.tokens)
+        return words if self.is_whole else words[:-1]
+
+
+class Readings:
+    """For one model."""
+
+    def __init__(self, phrases: Phrases, options: ReadingOptions | None = None) -> None:
+        self.options = options or ReadingOptions()
+        self._phrases = phrases
+        self._worths = Kept(_worths)
+
+    def revise(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
+        """Rows that are better than those that were read first; of whole windows that are doubted, after all readings."""
+        found = self._replaced(choose, texts)
+        now = {i: replace(text, row=found.get(i, text.row)) for i, text in texts.items()}
+        better = self._chosen(choose, {i: text for i, text in now.items() if self._is_doubted(text)})
+        return found | better | self._replaced(choose, {i: replace(now[i], row=row) for i, row in better.items()})
+
+    def _replaced(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
+        """With phrases in the place of words that sound like them."""
+        numbers, work = list(texts), [(text.row, text.changeable(), text.lists, text.memory) for text in texts.values()]
+        return {numbers[n]: row for n, row in self._phrases.revise(choose, work).items()}
+
+    def _chosen(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
+        """The best readings, where these are not the first ones."""
+        foreign = _read(choose, {i: text.again(Hint(is_foreign=True)) for i, text in texts.items() if text.is_mixed})
+        hints = {i: self._hints(text, foreign.get(i)) for i, text in texts.items()}
+        readings: dict[int, list[Row]] = {i: [] for i in texts}
+        for number in range(max(map(len, hints.values()), default=0)):
+            asked = {i: hint[number] for i, hint in hints.items() if number < len(hint)}
+            for i, row in _read(choose, {i: texts[i].again(hint) for i, hint in asked.items()}).items():
+                readings[i].append(_judged(choose, texts[i].row, row) if asked[i].prompt else row)
+        found = {i: self._best(text, readings[i]) for i, text in texts.items()}
+        for row in (*found.values(), *(text.row for text in texts.values())):
+            row.is_stale = True
+        return {i: row for i, row in found.items() if row is not texts[i].row}
+
+    def _is_doubted(self, text: Text) -> bool:
+        row, is_speech = text.row, text.is_whole and not text.row.is_silent
+        return is_speech and bool(row.tokens) and _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
+
+    def _hints(self, text: Text, foreign: Row | None) -> list[Hint]:
+        heard = [_texts(text.pieces(row.tokens)) for row in (text.row, foreign) if row]
+        likely = self._likely(text.lists, heard)
+        everywhere = self._phrases.anywhere(text.lists, text.row.ends) if text.is_mixed else None
+        hints = [Hint(everywhere)] if everywhere else []
+        if likely:
+            hints.append(Hint(self._phrases.favour([Trie.of(likely, self._phrases.encode)], self.options.favoured, text.row.ends)))
+            hints.append(Hint(prompt=", ".join(word.text for word in likely)))
+        return hints
+
+    def _likely(self, lists: Sequence[HotwordList], heard: Iterable[Sequence[str]]) -> list[Hotword]:
+        """Phrases that sound like something in a text, the longest and most alike first."""
+        scores = dict[Hotword, float]()
+        for words in heard:
+            for hotwords in lists:
+                for likely in self._phrases.likely(hotwords, words):
+                    size = max(map(len, sounds(likely.said)))
+                    if likely.alike >= self.options.alike and size >= self.options.sound:
+                        scores[likely.hotword] = max(likely.alike + 3 * size, scores.get(likely.hotword, 0.0))
+        return sorted(scores, key=lambda word: -scores[word])[: self.options.most]
+
+    def _best(self, text: Text, readings: Sequence[Row]) -> Row:
+        found = [(row, self._found(text, row)) for row in (text.row, *readings)]
+        row, phrases = max(found, key=lambda each: (not each[0].is_cut, self._score(each[0]) + self._worth(text.lists, each[1])))
+        text.memory.said.update(tokens for key, tokens in phrases.items() if key not in found[0][1])
+        return row
+
+    def _score(self, row: Row) -> float:
+        unsaid_s = (row.heard - _reach(row)) * row.unit_frames / FRAMES_PER_SECOND
+        return _likelihood(row) - self.options.unsaid * unsaid_s
+
+    def _worth(self, lists: Sequence[HotwordList], phrases: Iterable[str]) -> float:
+        worths = [self._worths(hotwords) for hotwords in lists]
+        return self.options.bonus * sum(max(worth.get(key, 0.0) for worth in worths) for key in phrases)
+
+    def _found(self, text: Text, row: Row) -> dict[str, tuple[int, ...]]:
+        """Phrases in a reading by their letters, each once, with their tokens; the longest at each place."""
+        found, at, pieces = dict[str, tuple[int, ...]](), 0, text.pieces(row.tokens)
+        known = [self._worths(hotwords) for hotwords in text.lists]
+        while at < len(pieces):
+            runs = [pieces[at:stop] for stop in range(min(at + _MOST_WORDS, len(pieces)), at, -1)]
+            keys = [letters("".join(_texts(run))) for run in runs]
+            size = next((len(run) for run, key in zip(runs, keys, strict=True) if any(key in each for each in known)), 0)
+            if size:
+                run = pieces[at : at + size]
+                found[letters("".join(_texts(run)))] = tuple(token for _, tokens in run for token in tokens)
+            at += size or 1
+        return found
+
+
+def _worths(hotwords: HotwordList) -> Mapping[str, float]:
+    """By the letters of what may be written for a phrase: what it is worth."""
+    pairs = ((letters(said), word) for word in hotwords for said in (word.text, *word.sounds_like))
+    return {key: worth(word) for key, word in pairs if key}
+
+
+def _read(choose: Chooser, rows: Mapping[int, Row | None]) -> dict[int, Row]:
+    found = {i: row for i, row in rows.items() if row is not None}
+    if found:
+        decode(choose, list(found.values()))
+    return found
+
+
+def _judged(choose: Chooser, first: Row, row: Row) -> Row:
+    """What was read with a prompt, as likely as it is without one."""
+    (end,) = list(first.ends)[:1]
+    scored = rescore(choose, first, [*row.tokens, end], 0, margin=first.margin)
+    scores = [each[:, : len(first.forced) + len(row.tokens) + 1] for each in scored.scores]
+    return replace(
+        scored,
+        tokens=row.tokens,
+        log_probabilities=scored.log_probabilities[:-1],
+        end_log_probability=scored.log_probabilities[-1],
+        scores=scores,
+        attended=scored.attended[:-1],
+        near=scored.near[:-1],
+        is_cut=row.is_cut,
+    )
+
+
+def _likelihood(row: Row) -> float:
+    return sum(row.log_probabilities) + row.end_log_probability
+
+
+def _reach(row: Row) -> int:
+    """The unit of audio that any of its words reaches."""
+    return max(row.attended[: len(row.forced) + len(row.tokens)], default=0)
+
+
+def _texts(pieces: Pieces) -> list[str]:
+    return [text for text, _ in pieces]

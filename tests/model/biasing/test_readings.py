@@ -1,0 +1,135 @@
+"""Other readings of doubted sound, with real weights; and how they are judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from bench.speech import fan
+from model.batch_options import BatchOptions
+from model.biasing.phrases import Memory, Phrases
+from model.biasing.readings import Hint, ReadingOptions, Readings, Text
+from model.decoding import Row
+from model.interfaces import DecodeContext, Hotword, Hypothesis, Recogniser, Samples, StepRequest, UtteranceId
+from model.whisper.batch_recogniser import WhisperBatchRecogniser
+from tests.sounds import clip
+
+HOTWORDS = tuple(map(Hotword, "quick brown fox|lazy dog|Kubernetes|LoRA|nginx|Redis|TensorRT|PostgreSQL".split("|")))
+
+
+@pytest.fixture(scope="module", params=["cpu", "batch"])
+def engine(request: pytest.FixtureRequest, recogniser: Recogniser, embedded_directory: Path) -> Recogniser:
+    return recogniser if request.param == "cpu" else WhisperBatchRecogniser(embedded_directory, BatchOptions(capacity=4))
+
+
+@pytest.fixture(scope="module")
+def fox() -> Samples:
+    sound, _ = soundfile.read(clip("en", "quick_brown_fox")[0], dtype="float32")
+    return np.concatenate([sound, np.zeros(8_000, np.float32)])
+
+
+def noisy(sound: Samples, snr_db: float) -> Samples:
+    return (sound + fan(len(sound), float(np.sqrt(np.mean(sound**2))) / 10 ** (snr_db / 20))).astype(np.float32)
+
+
+@pytest.fixture
+def options(engine: Any) -> Iterator[Readings]:
+    readings: Readings = engine._text._readings
+    before = readings.options
+    yield readings
+    readings.options = before
+
+
+def heard(engine: Recogniser, sound: Samples, hotwords: tuple[Hotword, ...] = HOTWORDS, language: str = "en") -> str:
+    context = DecodeContext(language, hotwords=(hotwords,) if hotwords else ())
+    (answer,) = engine.step([StepRequest(UtteranceId("a", 0), 0, 0, sound, True, True, 0.0, context)])
+    assert isinstance(answer, Hypothesis)
+    return "".join(word.text for word in answer.words).strip().lower()
+
+
+def test_what_was_misheard_in_noise_is_found(engine: Recogniser, fox: Samples, options: Readings):
+    def found() -> set[str]:
+        return {word.text for word in HOTWORDS if word.text.lower() in heard(engine, noisy(fox, -7.5))}
+
+    again = found()
+    options.options = replace(options.options, doubt=math.inf)
+    assert found() < again <= {"quick brown fox", "lazy dog"}
+
+
+def test_what_is_sure_is_not_read_again(engine: Any, fox: Samples, options: Readings, monkeypatch: pytest.MonkeyPatch):
+    def hints(*_: Any) -> Any:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(options, "_hints", hints)
+    assert "quick brown fox" in heard(engine, fox)
+    with pytest.raises(AssertionError, match="read again"):
+        heard(engine, noisy(fox, -7.0))
+
+
+def test_all_readings_of_clear_speech_leave_it_as_it_is(engine: Recogniser, fox: Samples, options: Readings):
+    options.options = replace(options.options, doubt=-1.0)
+    others = HOTWORDS[2:]
+    assert heard(engine, fox, others) == heard(engine, fox, ())
+
+
+def test_noise_has_no_phrases(engine: Recogniser):
+    for level in (0.003, 0.02, 0.1):
+        assert heard(engine, fan(80_000, level)) == ""
+
+
+# how they are judged; a token is a letter, the audio has 100 frames
+
+
+def row(text: str, likelihood: float = 0.0, *, reach: int = 100, is_cut: bool = False) -> Row:
+    attended = [*[0] * (len(text) - 1), reach, 100]
+    made = Row(None, [], [], [], 100, frozenset({0}), heard=100, tokens=[*map(ord, text)], attended=attended, is_cut=is_cut)
+    return replace(made, log_probabilities=[likelihood, *[0.0] * (len(text) - 1)], scores=[torch.zeros(0, len(text) + 1, 0)])
+
+
+def best(first: Row, *others: Row, hotwords: tuple[Hotword, ...] = (Hotword("nginx"), Hotword("CI"))) -> str:
+    phrases = Phrases(lambda text: [*map(ord, text)], lambda tokens: "".join(map(chr, tokens)))
+
+    def words(tokens: Any) -> list[tuple[str, list[int]]]:
+        return [(f" {word}", [*map(ord, word)]) for word in "".join(map(chr, tokens)).split()]
+
+    text = Text(first, [hotwords], Memory(), words, lambda hint: None, is_whole=True, is_mixed=False)
+    found = Readings(phrases, ReadingOptions(bonus=12.0, unsaid=4.0))._best(text, others)
+    assert (tuple(map(ord, "nginx")) in text.memory.said) is ("nginx" in "".join(map(chr, found.tokens)) and found is not first)
+    return "".join(map(chr, found.tokens))
+
+
+def test_a_phrase_is_worth_so_many_nats():
+    assert best(row("engine x"), row("nginx", -9.9)) == "nginx"
+    assert best(row("engine x"), row("nginx", -10.1)) == "engine x"  # five letters of six
+    assert best(row("see eye"), row("CI", -3.9)) == "CI"
+    assert best(row("see eye"), row("CI", -4.1)) == "see eye"
+    assert best(row("engine x"), row("nginx", -19.9), hotwords=(Hotword("nginx", 2.0),)) == "nginx"
+
+
+def test_a_phrase_counts_once_and_sayings_count():
+    assert best(row("nginx"), row("nginx nginx", -0.1)) == "nginx"
+    assert best(row("engine"), row("engine X", -5.0), hotwords=(Hotword("nginx", 1.0, ("engine x",)),)) == "engine X"
+
+
+def test_what_is_left_unsaid_costs():
+    assert best(row("hello"), row("nginx", -5.0, reach=40)) == "nginx"  # 1.2 s at 4 nats
+    assert best(row("hello"), row("nginx", -6.0, reach=40)) == "hello"
+    assert best(row("on", reach=20), row("on and on", -6.0)) == "on and on"
+
+
+def test_a_reading_that_was_cut_is_the_last_resort():
+    assert best(row("on"), row("nginx", is_cut=True)) == "on"
+    assert best(row("on", is_cut=True), row("on and on", -50.0)) == "on and on"
+    assert best(row("on", is_cut=True), row("nginx", is_cut=True)) == "nginx"
+
+
+def test_a_hint_is_of_one_kind():
+    assert Hint() == (None, "", False)
