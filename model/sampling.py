@@ -60,13 +60,20 @@ def near(
     logits: Tensor, tokens: Sequence[int], log_probabilities: Sequence[float], margins: Sequence[float]
 ) -> list[list[tuple[int, float]]]:
     """Of rows of logits float32[N, V]: the tokens that are less likely than the best by at most the row's margin, sorted."""
-    found: list[list[tuple[int, float]]] = [[] for _ in tokens]
-    if not any(margins):
+    sure = zip(tokens, log_probabilities, strict=True)
+    found = [[pair] if margin else [] for pair, margin in zip(sure, margins, strict=True)]
+    rows = [row for row, margin in enumerate(margins) if margin and log_probabilities[row] < -math.exp(-margin)]
+    if not rows:  # where the best one is so sure, there is no room for others
         return found
-    losses = logits[torch.arange(len(tokens)), torch.tensor(tokens)][:, None] - logits
-    rows, columns = (losses <= torch.tensor([margin or -1.0 for margin in margins])[:, None]).nonzero().unbind(1)
-    for row, token, loss in zip(rows.tolist(), columns.tolist(), losses[rows, columns].tolist(), strict=True):
-        found[row].append((token, log_probabilities[row] - loss))
+    index = torch.tensor(rows)
+    unsure, best = logits if len(rows) == len(tokens) else logits[index], torch.tensor(tokens)[index]
+    highest = unsure[torch.arange(len(rows)), best]
+    places, columns = (unsure >= (highest - torch.tensor(margins)[index])[:, None]).nonzero().unbind(1)
+    losses = highest[places] - unsure[places, columns]
+    for row in rows:
+        found[row] = []
+    for place, token, loss in zip(places.tolist(), columns.tolist(), losses.tolist(), strict=True):
+        found[rows[place]].append((token, log_probabilities[rows[place]] - loss))
     return [sorted(each, key=lambda pair: -pair[1])[:_MOST_NEAR] for each in found]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -26,6 +27,17 @@ class Likely(NamedTuple):
     hotword: Hotword
 
 
+def _runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    for start in range(len(words)):
+        yield from ((start, stop) for stop in range(start + 1, min(start + _MOST_WORDS, len(words)) + 1))
+
+
+@lru_cache(65_536)
+def letters(text: str) -> str:
+    """Of a text, in small ones, without marks and spaces."""
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
 class SoundIndex:
     """The phrases of a list by their sound."""
 
@@ -33,13 +45,20 @@ class SoundIndex:
         pairs = [(key, said, word) for word in hotwords for said in (word.text, *word.sounds_like) for key in sounds(said)]
         self._sounds, self._said = [key for key, _, _ in pairs], [(said, word) for _, said, word in pairs]
         self._like = lru_cache(4096)(self._alike)
+        self._letters = frozenset(letters(said) for said, _ in self._said)
+        self.heaviest = max((word.weight for _, word in self._said), default=0.0)
 
-    def likely(self, words: Sequence[str]) -> Iterator[Likely]:
-        """For all runs of some words."""
-        for start in range(len(words)):
-            for stop in range(start + 1, min(start + _MOST_WORDS, len(words)) + 1):
+    def likely(self, words: Sequence[str], costs: Sequence[float] = (), least: float = 0.0) -> Iterator[Likely]:
+        """For all runs of some words that cost at least so much together."""
+        for start, stop in _runs(words):
+            if sum(costs[start:stop]) >= least:
                 for said, word, alike in self._like("".join(words[start:stop])):
                     yield Likely(start, stop, said, alike, word)
+
+    def right(self, words: Sequence[str]) -> set[int]:
+        """Words that are phrases as they stand, letter by letter."""
+        found = (run for run in _runs(words) if letters("".join(words[slice(*run)])) in self._letters)
+        return {index for run in found for index in range(*run)}
 
     def _alike(self, run: str) -> tuple[tuple[str, Hotword, float], ...]:
         found: dict[tuple[str, Hotword], float] = {}

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from model.biasing.likely import Likely, SoundIndex
@@ -48,13 +49,14 @@ class PhraseOptions:
     """Bounds in nats are for a weight of 1."""
 
     anywhere: BiasOptions = BiasOptions(margin=6.0, cap=8.0)  # where all phrases are tried
-    near: float = 7.5  # that a phrase's first token may be less likely than the likeliest one
+    doubt: float = 0.5  # that the words in whose place a phrase is tried must have cost
+    near: float = 5.5  # that a phrase's first token may be less likely than the likeliest one
     least: float = 58.0  # per cent alike, less 3 for each of these nats
     nat: float = 3.0
     loss: tuple[float, float] = (7.0, 12.0)  # that a text may be less likely with a phrase 70 and 90 per cent alike
     after: int = 2  # tokens after a phrase that count, too
     most: int = 8  # phrases tried at a time
-    layers: int = 3  # times
+    layers: int = 3  # times, in whole windows; once in others
 
 
 @dataclass(slots=True)
@@ -123,8 +125,11 @@ class Phrases:
         """Phrases of a list that runs of these words sound like."""
         return self._indices(hotwords).likely(words)
 
-    def revise(self, choose: Chooser, rows: Sequence[tuple[Row, Pieces, Sequence[HotwordList], Memory]]) -> dict[int, Row]:
-        """Rows whose text has changed, by their index. `pieces` are the words that may change, from the row's first token on."""
+    def revise(self, choose: Chooser, rows: Sequence[tuple[Row, Pieces, Sequence[HotwordList], Memory, bool]]) -> dict[int, Row]:
+        """Rows whose text has changed, by their index.
+
+        Of each: the words that may change, from its first token on, the lists, what is known, and whether the window is whole.
+        """
         layers = {(i, n): draft for i, row in enumerate(rows) for n, draft in enumerate(self._drafts(*row))}
         scored = self._rescored(choose, layers)
         chosen: dict[int, Draft] = {}
@@ -162,24 +167,38 @@ class Phrases:
                 yield change, before - sum(new.log_probabilities[at : at + len(tokens) + more])
             at, was = at + len(tokens), was + count
 
-    def _drafts(self, row: Row, pieces: Pieces, lists: Sequence[HotwordList], memory: Memory) -> list[Draft]:
+    def _drafts(self, row: Row, pieces: Pieces, lists: Sequence[HotwordList], memory: Memory, is_whole: bool) -> Iterator[Draft]:
         """What is worth trying: the likeliest changes, then others in the place of these."""
         words, firsts = [text for text, _ in pieces], _firsts(pieces)
-        found = [each for hotwords in lists for each in self.likely(hotwords, words)]
-        right = {i for each in found if _is_right(each, words) for i in range(each.start, each.stop)}
+        costs = [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(firsts)]
         scored = list[tuple[float, Change]]()
-        for likely in found:
+        for likely in (each for hotwords in lists for each in self._doubted(hotwords, words, costs)):
             for change in self._each_change(likely, words, memory):
                 score = likely.alike - self.options.nat * self._loss(change.tokens[0], row, firsts[likely.start])
-                if score >= self.options.least and not right & set(range(change.start, change.stop)):
+                if score >= self.options.least:
                     scored.append((-score, change))
-        drafts = list[Draft]()
-        while scored and len(drafts) < self.options.layers:
+        right = {i for hotwords in lists for i in self._indices(hotwords).right(words)} if scored else set()
+        scored = [(score, change) for score, change in scored if not right & set(range(change.start, change.stop))]
+        layers = [chosen for chosen in self._layers(scored, self.options.layers if is_whole else 1) if chosen]
+        since = 0 if row.is_stale else min((firsts[change.start] for chosen in layers for change in chosen), default=0)
+        return (Draft(row, pieces, chosen, memory, since) for chosen in layers)
+
+    def _layers(self, scored: list[tuple[float, Change]], count: int) -> Iterator[list[Change]]:
+        for _ in range(count):
             chosen = _best(scored)[: self.options.most]
-            drafts.append(Draft(row, pieces, chosen, memory))
             scored = [(score, change) for score, change in scored if change not in chosen]
-        since = 0 if row.is_stale else min((firsts[change.start] for draft in drafts for change in draft.changes), default=0)
-        return [replace(draft, since=since) for draft in drafts]
+            yield chosen
+
+    def _doubted(self, hotwords: HotwordList, words: Sequence[str], costs: Sequence[float]) -> Iterator[Likely]:
+        """What was written without doubt was heard so, but for phrases that weigh more."""
+
+        def least(weight: float) -> float:
+            return self.options.doubt * max(0.0, 2.0 - weight)
+
+        index = self._indices(hotwords)
+        for likely in index.likely(words, costs, least(index.heaviest)):
+            if sum(costs[likely.start : likely.stop]) >= least(likely.hotword.weight):
+                yield likely
 
     def _each_change(self, likely: Likely, words: Sequence[str], memory: Memory) -> Iterator[Change]:
         """With the space that is there, or with one: among Chinese, Latin words often have one."""
@@ -199,11 +218,6 @@ class Phrases:
         return next((near[0][1] - p for other, p in near if other == token), float("inf"))
 
 
-def _is_right(likely: Likely, words: Sequence[str]) -> bool:
-    """The phrase is there already, letter by letter."""
-    return letters("".join(words[likely.start : likely.stop])) == letters(likely.said)
-
-
 def _best(scored: Sequence[tuple[float, Change]]) -> list[Change]:
     """Those with the lowest numbers that do not overlap."""
     chosen, taken = list[Change](), set[int]()
@@ -216,12 +230,8 @@ def _best(scored: Sequence[tuple[float, Change]]) -> list[Change]:
 
 
 def _firsts(pieces: Pieces) -> list[int]:
-    """The position of each word's first token."""
-    found, at = [], 0
-    for _, tokens in pieces:
-        found.append(at)
-        at += len(tokens)
-    return found
+    """The position of each word's first token, and where the next one's would be."""
+    return list(accumulate((len(tokens) for _, tokens in pieces), initial=0))
 
 
 def places_of(phrases: Iterable[tuple[int, ...]], draft: Sequence[int]) -> frozenset[int]:
@@ -237,8 +247,3 @@ def places_of(phrases: Iterable[tuple[int, ...]], draft: Sequence[int]) -> froze
 def _edges(word: str) -> re.Match[str] | None:
     """Space and marks before a word, its letters, marks after it."""
     return re.fullmatch(r"(\s*)([^\W_].*?)([^\w]*)", word, re.DOTALL)
-
-
-def letters(text: str) -> str:
-    """Of a text, in small ones, without marks and spaces."""
-    return re.sub(r"[\W_]+", "", text).lower()

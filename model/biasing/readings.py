@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from model.biasing.phrases import HotwordList, Kept, Memory, Phrases, letters
+from model.biasing.likely import letters
+from model.biasing.phrases import HotwordList, Kept, Memory, Phrases
 from model.biasing.sound import sounds
 from model.biasing.trie import Trie, worth
 from model.biasing.walk import BiasOptions, Favour
@@ -27,7 +28,7 @@ _MOST_WORDS = 8  # of a phrase
 class ReadingOptions:
     """Bounds in nats are for a weight of 1."""
 
-    doubt: float = 0.2  # nats a token: a text that is less likely is read again
+    doubt: float = 0.25  # nats a token: a text that is less likely is read again
     bonus: float = 12.0  # nats that a phrase is worth
     unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end
     alike: float = 75.0  # per cent, of a phrase that is likely
@@ -81,7 +82,7 @@ class Readings:
 
     def _replaced(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
         """With phrases in the place of words that sound like them."""
-        numbers, work = list(texts), [(text.row, text.changeable(), text.lists, text.memory) for text in texts.values()]
+        numbers, work = list(texts), [(t.row, t.changeable(), t.lists, t.memory, t.is_whole) for t in texts.values()]
         return {numbers[n]: row for n, row in self._phrases.revise(choose, work).items()}
 
     def _chosen(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.sampling import GreedyChoice, calibrated, loop_start, lost_track, word_probability
+from model.sampling import GreedyChoice, calibrated, loop_start, lost_track, near, word_probability
 
 
 def test_the_best_token_that_is_allowed():
@@ -123,3 +123,11 @@ def test_calibration_keeps_order_and_range(p, q, slope, offset):
 @given(st.floats(0.001, 0.999))
 def test_calibration_of_slope_one_and_no_offset_changes_nothing(p):
     assert calibrated(p, 1.0, 0.0) == pytest.approx(p)
+
+
+def test_what_is_near_a_best_one_that_is_sure_is_only_itself():
+    logits = torch.tensor([[20.0, 1.0, 0.0], [2.0, 1.0, -9.0]])
+    best = logits.max(1).values - logits.logsumexp(1)
+    found = near(logits, [0, 0], best.tolist(), [6.0, 6.0])
+    assert [[token for token, _ in each] for each in found] == [[0], [0, 1]]
+    assert near(logits, [0, 0], best.tolist(), [0.0, 0.0]) == [[], []]

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 from model.batch_options import BatchOptions
-from model.biasing.phrases import Kept, PhraseOptions, Phrases, letters, places_of
+from model.biasing.likely import letters
+from model.biasing.phrases import Kept, PhraseOptions, Phrases, places_of
 from model.interfaces import DecodeContext, Hotword, Hypothesis, Recogniser, Samples, StepRequest, UtteranceId
 from model.whisper.batch_recogniser import WhisperBatchRecogniser
 from tests.sounds import clip
