@@ -67,7 +67,8 @@ class FileSession:
 
     def __init__(self, engine: Engine, hotwords: HotwordLists, metrics: Metrics, limits: SessionLimits, channels: int = 1) -> None:
         """`channels`: 1 for the mean of all, otherwise as many as the recording must have, kept apart."""
-        patient = replace(limits, idle_s=_FOREVER_S, max_session_s=_FOREVER_S)
+        planner = replace(limits.planner, speculates=False)
+        patient = replace(limits, idle_s=_FOREVER_S, max_session_s=_FOREVER_S, planner=planner)
         self._channels = channels
         self._session = session_of(uuid.uuid4().hex, channels, lambda name: Session(name, patient, shared=hotwords))
         self._engine, self._metrics = engine, metrics

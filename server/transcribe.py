@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from server.media import BadMedia, blocks, duration_s
 from server.protocols.fields import only
 from streaming.commands import Append, AudioFormat, Configure, Encoding, EndpointingConfig, SessionConfig
 from streaming.events import ErrorEvent, FinalTranscript
+from streaming.planner import PlannerConfig
 from streaming.scheduler import Scheduler
 from streaming.session import Session, SessionLimits
 from streaming.timeline import seconds
@@ -58,9 +60,10 @@ def transcribe(
     partials: bool = False,
     hotwords: Sequence[Hotword] = (),
 ) -> Finals:
-    """The finals of a file; `heard` is told the seconds done."""
+    """The finals of a file; `heard` is told the seconds done. With partials as if somebody listened, without as fast as can be."""
     shared = HotwordLists(Path(config.hotwords) if config.hotwords else None, config.hotword_lists)
-    session, finals, position = Session(path.name, SessionLimits(), shared=shared), Finals(), 0
+    limits = SessionLimits(planner=PlannerConfig(speculates=partials))
+    session, finals, position = Session(path.name, limits, shared=shared), Finals(), 0
     endpointing = EndpointingConfig(config.silence_ms, config.no_speech_ms, config.max_utterance_ms)
     codes = spoken(config, recogniser)
     wanted = SessionConfig(
@@ -94,7 +97,7 @@ def _settle(session: Session, recogniser: Recogniser) -> Finals:
             scheduler.forget(utterance)
             recogniser.close(utterance)
         for request in session.requests_to_submit(now=0.0):
-            scheduler.submit(request, now=0.0)
+            scheduler.submit(replace(request, is_patient=True), now=0.0)
         batch = scheduler.schedule(now=0.0)
         if not batch.requests:
             return _finals(session)

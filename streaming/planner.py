@@ -23,6 +23,7 @@ class PlannerConfig:
     partial_interval_ms: int = 400
     first_partial_ms: int = 500  # of audio, pre-roll included
     speculate_after_ms: int = 200  # of silence: the utterance is probably over
+    speculates: bool = True  # and its final is asked for before that is sure, so that nobody has to wait for it
     high_mark_ms: int = 16_000  # the window is rolled beyond this
     most_ms: int = 26_000  # in the window; more audio waits
     kept_ms: int = 2_000  # at least this much stays when the window rolls
@@ -121,7 +122,7 @@ class Planner:
             return None
         if self.is_ended:
             return self._request(now, stable, self._speech_end, whole=True, final=True)
-        if self.silence_ms >= self._config.speculate_after_ms:
+        if self._config.speculates and self.silence_ms >= self._config.speculate_after_ms:
             return self._speculate(now, stable)
         return self._partial(now, stable)
 

@@ -128,7 +128,7 @@ class WhisperRecogniser:
 
     def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
         """Answer each request, in order."""
-        answers = self._lanes.map(self._share, batch, self._load)
+        answers = self._lanes.map(self._share, batch, self._load, is_alone=all(request.is_patient for request in batch))
         for request in batch:
             if request.is_final:
                 self.close(request.utterance)

@@ -59,3 +59,14 @@ def test_an_error_comes_after_every_lane_has_come_to_rest():
     with pytest.raises(ValueError, match="no such kernel"):
         Lanes(2).map(work, [0, 1], load=lambda _: 1.0)
     assert ended.is_set()
+
+
+def test_an_item_that_is_alone_has_all_the_cores():
+    lanes = Lanes(2)
+
+    def threads(part):
+        return [torch.get_num_threads()] * len(part)
+
+    assert lanes.map(threads, [1.0], load=float, is_alone=True) == [2]
+    assert lanes.map(threads, [1.0], load=float) == [1]
+    assert lanes.map(threads, [1.0, 2.0], load=float, is_alone=True) == [1, 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -235,3 +237,11 @@ def test_audio_that_only_waits_for_the_interval_is_no_backlog():
         driven.planner.hear(Went(np.full(FRAME, i, np.float32), 0, START + (50 + i) * FRAME))
         driven.planner.next_request(1.0, (), 2_000)
     assert driven.planner.uncovered > 0 and driven.planner.backlog == 0
+
+
+def test_where_nobody_waits_a_pause_is_not_taken_for_the_end():
+    driven = Driven(replace(CONFIG, speculates=False), partials=False)
+    assert not driven.hear(voiced_ms=600, silent_ms=400)
+    driven.planner.is_ended = True
+    final = driven.ask()
+    assert final is not None and final.is_final and final.start + len(final.samples) == START + 800 * 16
