@@ -1,7 +1,7 @@
 """Hotwords in a text that a model has written: where one may have been misheard, the model is asked how much it minds.
 
 A thousand phrases cannot all be tried everywhere, nor do they fit into a prompt. So a text is decoded as it is first. Where a run
-of its words sounds like a phrase, and the phrase's first token was near, the phrase is put in its place, and one pass of the
+of its words was doubted and sounds like a phrase whose first token was near, the phrase is put in its place, and one pass of the
 decoder over the new text tells how much less likely it is: if not by too much, it stays.
 """
 

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
-import soundfile
 
-from model.batch_options import BatchOptions
 from model.biasing.likely import letters
 from model.biasing.phrases import Kept, PhraseOptions, Phrases, places_of
 from model.interfaces import DecodeContext, Hotword, Hypothesis, Recogniser, Samples, StepRequest, UtteranceId
-from model.whisper.batch_recogniser import WhisperBatchRecogniser
-from tests.sounds import clip
 
 PLAIN = "The quick brown fox jumps over the lazy dog."
 IRRELEVANT = tuple(
     Hotword(text) for text in "Kubernetes LoRA nginx Redis TensorRT PostgreSQL Foxtrot LazyLoad dogfood OverlayFS".split()
 )
-
-
-@pytest.fixture(scope="module", params=["cpu", "batch"])
-def engine(request: pytest.FixtureRequest, recogniser: Recogniser, embedded_directory: Path) -> Recogniser:
-    return recogniser if request.param == "cpu" else WhisperBatchRecogniser(embedded_directory, BatchOptions(capacity=4))
-
-
-@pytest.fixture(scope="module")
-def fox() -> Samples:
-    sound, _ = soundfile.read(clip("en", "quick_brown_fox")[0], dtype="float32")
-    return np.concatenate([sound, np.zeros(8_000, np.float32)])
 
 
 def heard(engine: Recogniser, sound: Samples, *hotwords: Hotword, hop: int = 0) -> list[Hypothesis]:

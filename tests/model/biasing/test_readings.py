@@ -5,35 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from bench.speech import fan
-from model.batch_options import BatchOptions
 from model.biasing.phrases import Memory, Phrases
 from model.biasing.readings import Hint, ReadingOptions, Readings, Text
 from model.decoding import Row
 from model.interfaces import DecodeContext, Hotword, Hypothesis, Recogniser, Samples, StepRequest, UtteranceId
-from model.whisper.batch_recogniser import WhisperBatchRecogniser
-from tests.sounds import clip
 
 HOTWORDS = tuple(map(Hotword, "quick brown fox|lazy dog|Kubernetes|LoRA|nginx|Redis|TensorRT|PostgreSQL".split("|")))
-
-
-@pytest.fixture(scope="module", params=["cpu", "batch"])
-def engine(request: pytest.FixtureRequest, recogniser: Recogniser, embedded_directory: Path) -> Recogniser:
-    return recogniser if request.param == "cpu" else WhisperBatchRecogniser(embedded_directory, BatchOptions(capacity=4))
-
-
-@pytest.fixture(scope="module")
-def fox() -> Samples:
-    sound, _ = soundfile.read(clip("en", "quick_brown_fox")[0], dtype="float32")
-    return np.concatenate([sound, np.zeros(8_000, np.float32)])
 
 
 def noisy(sound: Samples, snr_db: float) -> Samples:

@@ -12,9 +12,10 @@ import torch
 
 from bench.checkpoint import TINY, write
 from model.batch_options import POLICIES, BatchOptions
+from model.biasing.readings import Readings
 from model.glm_asr.offline import Offline
 from model.glm_asr.recogniser import GlmAsrRecogniser
-from model.interfaces import Hypothesis, ModelFailure, Roll, Samples, StepRequest, UtteranceId, Word
+from model.interfaces import DecodeContext, Hotword, Hypothesis, ModelFailure, Roll, Samples, StepRequest, UtteranceId, Word
 from tests.model.glm_asr.conftest import sound
 
 HOP = 10_240
@@ -257,3 +258,28 @@ def test_warming_up_leaves_nothing_open(glm_directory: Path):
 def test_an_unknown_policy_is_refused():
     with pytest.raises(ValueError, match=r"policy is 'causal', expected one of exact, windowed, frozen-kv"):
         BatchOptions(policy="causal")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_hotwords_are_a_matter_of_the_stream_that_has_them(glm_directory: Path, policy: str, monkeypatch: pytest.MonkeyPatch):
+    """Random weights doubt everything, so each whole window is read again; what others hear, and what is kept, stays as it is."""
+    read_again = list[int]()
+    hints = Readings._hints
+    monkeypatch.setattr(Readings, "_hints", lambda *given: (read_again.append(1), hints(*given))[1])
+    samples, context = sound(4.0, 2), DecodeContext(hotwords=((Hotword("LoRA", 3.0), Hotword("learning rate", 3.0)),))
+
+    def heard(*contexts: DecodeContext) -> list[list[list[int]]]:
+        recogniser = GlmAsrRecogniser(glm_directory, options(policy))
+        streams = [Fed(f"{n}", samples) for n in range(len(contexts))]
+        found = []
+        for upto in (HOP, 3 * HOP, len(samples)):
+            batch = [fed.request(upto, final=upto == len(samples)) for fed in streams]
+            answers = recogniser.step(
+                [replace(r, context=c, whole_window=upto > HOP) for r, c in zip(batch, contexts, strict=True)]
+            )
+            found.append([tokens(answer) for answer in answers])
+        return [list(each) for each in zip(*found, strict=True)]
+
+    plain, biased = heard(DecodeContext())[0], heard(context)[0]
+    assert read_again and plain[-1] and biased[-1]
+    assert heard(DecodeContext(), context, DecodeContext()) == [plain, biased, plain]
