@@ -104,9 +104,10 @@ class Engine:
                 self._tidy(batch)
 
     def _tidy(self, batch: Batch) -> None:
-        """After long passes, and when nobody waits."""
-        if batch.requests[0].whole_window and not self._scheduler.depth:
-            self._trimmer.trim(time.monotonic())
+        """After long passes, and when nobody waits; more often while recordings make one long pass after the other."""
+        first = batch.requests[0]
+        if first.whole_window and not self._scheduler.depth:
+            self._trimmer.trim(time.monotonic(), 0.2 if first.is_patient else 0.5)
 
     def _take_notes(self) -> bool:
         """Wait for something to do; False when it is time to stop."""

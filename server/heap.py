@@ -12,12 +12,12 @@ import ctypes
 class Trimmer:
     """Gives the holes back to the system, now and then."""
 
-    def __init__(self, every_s: float = 0.5) -> None:
-        self._every_s, self._last = every_s, 0.0
+    def __init__(self) -> None:
+        self._last = 0.0
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)
 
-    def trim(self, now: float) -> None:
+    def trim(self, now: float, every_s: float = 0.5) -> None:
         """Trim if it is time; takes some 20 ms."""
-        if now - self._last >= self._every_s:
+        if now - self._last >= every_s:
             self._last = now
             self._trim(0)

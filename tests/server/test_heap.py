@@ -9,10 +9,10 @@ from server.heap import Trimmer
 
 
 def test_it_trims_no_more_often_than_it_should():
-    trimmer, times = Trimmer(every_s=10.0), []
+    trimmer, times = Trimmer(), []
     trimmer._trim = times.append
     for now in range(100, 130):
-        trimmer.trim(float(now))
+        trimmer.trim(float(now), 10.0)
     assert len(times) == 3
 
 
