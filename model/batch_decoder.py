@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.attention import Spans
-from model.decoding import Ask, Choices, following_tokens
+from model.decoding import EDGE, Ask, Choices, following_tokens
 from model.devices import put
 from model.graphs import Function, Graphs
 from model.kv_cache import RowCache
@@ -167,7 +167,7 @@ class BatchDecoder(ABC):
         heard = self._put(np.array([ask.heard for ask in asks]))[:, None]
         units = torch.arange(scores.shape[3], device=scores.device)
         seen = scores.masked_fill((units >= heard)[:, None], float("-inf")).softmax(-1).mean(0)
-        return seen.masked_fill((units == heard - 1)[:, None] & (seen <= 0.5), 0.0).argmax(-1)
+        return seen.masked_fill((units == heard - 1)[:, None] & (seen <= EDGE), 0.0).argmax(-1)
 
 
 def _near(rows: Sequence[Sequence[float]], margin: float) -> list[list[tuple[int, float]]]:

@@ -18,6 +18,7 @@ from model.biasing.walk import Favour, GoBack, Near
 from model.sampling import loop_start, lost_track
 
 _KEPT_LOSS = 14.0  # nats
+EDGE = 0.5  # of the attention, above which a look at the last unit of audio is meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +236,11 @@ def _following(ask: Ask) -> Sequence[int]:
 def most_attended(scores: Tensor, heard: int) -> list[int]:
     """Scores [heads, n, units] before softmax -> the unit of the real audio that each of n rows looks at most.
 
-    The last unit counts if it has more than half of the attention: where sound is cut off, it draws some that means nothing.
+    The last unit counts if it has more than EDGE of the attention: where sound is cut off, it draws some that means nothing.
     """
     if not scores.shape[0] or not heard:
         return [0] * scores.shape[1]
     seen = scores[:, :, :heard].softmax(-1).mean(0)
-    seen[:, -1].masked_fill_(seen[:, -1] <= 0.5, 0.0)
+    seen[:, -1].masked_fill_(seen[:, -1] <= EDGE, 0.0)
     units: list[int] = seen.argmax(-1).tolist()
     return units

@@ -60,18 +60,17 @@ def near(
     logits: Tensor, tokens: Sequence[int], log_probabilities: Sequence[float], margins: Sequence[float]
 ) -> list[list[tuple[int, float]]]:
     """Of rows of logits float32[N, V]: the tokens that are less likely than the best by at most the row's margin, sorted."""
-    sure = zip(tokens, log_probabilities, strict=True)
-    found = [[pair] if margin else [] for pair, margin in zip(sure, margins, strict=True)]
-    rows = [row for row, margin in enumerate(margins) if margin and log_probabilities[row] < -math.exp(-margin)]
-    if not rows:  # where the best one is so sure, there is no room for others
+    best = zip(tokens, log_probabilities, margins, strict=True)
+    # where it is so sure, there is no room for others
+    found = [[(token, p)] if margin and p >= -math.exp(-margin) else [] for token, p, margin in best]
+    rows = [row for row, margin in enumerate(margins) if margin and not found[row]]
+    if not rows:
         return found
     index = torch.tensor(rows)
-    unsure, best = logits if len(rows) == len(tokens) else logits[index], torch.tensor(tokens)[index]
-    highest = unsure[torch.arange(len(rows)), best]
+    unsure = logits if len(rows) == len(tokens) else logits[index]
+    highest = unsure[torch.arange(len(rows)), torch.tensor(tokens)[index]]
     places, columns = (unsure >= (highest - torch.tensor(margins)[index])[:, None]).nonzero().unbind(1)
     losses = highest[places] - unsure[places, columns]
-    for row in rows:
-        found[row] = []
     for place, token, loss in zip(places.tolist(), columns.tolist(), losses.tolist(), strict=True):
         found[rows[place]].append((token, log_probabilities[rows[place]] - loss))
     return [sorted(each, key=lambda pair: -pair[1])[:_MOST_NEAR] for each in found]

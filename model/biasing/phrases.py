@@ -107,7 +107,7 @@ class Phrases:
 
     def __init__(self, encode: Encode, decode: Callable[[Sequence[int]], str], options: PhraseOptions | None = None) -> None:
         self.options = options or PhraseOptions()
-        self.encode: Encode = lru_cache(65_536)(lambda text: tuple(encode(text)))
+        self.encode: Callable[[str], tuple[int, ...]] = lru_cache(65_536)(lambda text: tuple(encode(text)))
         self._decode = decode
         self._tries = Kept(lambda hotwords: Trie.of(hotwords, self.encode))
         self._indices = Kept(lambda hotwords: SoundIndex(word for word in hotwords if word.weight > 0))
@@ -210,7 +210,7 @@ class Phrases:
         low, high = self.options.loss
         loss = likely.hotword.weight * (low + min(1.0, max(0.0, (likely.alike - 70.0) / 20.0)) * (high - low))
         for space in dict.fromkeys((first[1], " ")):
-            yield Change(likely.start, likely.stop, tuple(self.encode(space + likely.said + last[3])), loss, key)
+            yield Change(likely.start, likely.stop, self.encode(space + likely.said + last[3]), loss, key)
 
     def _loss(self, token: int, row: Row, position: int) -> float:
         """By how much a token is less likely than the likeliest one; infinite if it is not near."""

@@ -106,17 +106,12 @@ class WhisperText:
 
     def _text(self, request: StepRequest, stream: Written, row: Row) -> Text:
         language = stream.language or "en"
-
-        def again(hint: Hint) -> Row | None:
-            is_other = not hint.is_foreign or (language != _TERMS and _TERMS in self._tokenizer.language_ids)
-            return self._again(stream, row, hint) if is_other else None
-
         return Text(
             row,
             request.context.hotwords,
             stream.phrases,
             lambda tokens: self._tokenizer.split_words(tokens, language),
-            again,
+            lambda hint: self._again(stream, row, hint),
             is_whole=_is_whole(request),
             is_mixed=language in UNSPACED,
         )
