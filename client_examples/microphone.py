@@ -1,86 +1,90 @@
-"""Speak to Stenoline: the microphone goes out, words come back. Ctrl-C ends the session and waits for the last words.
+"""Speak, and see it written down while you speak. Ctrl-C ends it and waits for the last words.
 
-pip install websockets sounddevice        (and, on Debian: apt-get install libportaudio2)
+pip install websockets sounddevice rich        (and, on Debian: apt-get install libportaudio2)
 python client_examples/microphone.py
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
-import json
 import os
-import signal
 import sys
-from typing import Any
 
-import websockets
+from client import Event, Final, Partial, Reconnected, Reconnecting, Rejected, Transcriber, TranscriberError, Warned
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+from sound import Sound, SoundError, converse, devices, microphone
 
-RATE = 16_000
-BLOCK = RATE // 20
-WAITING = 200  # blocks of 50 ms that wait for a slow network; beyond that the newest are dropped
+METER = 20  # columns
+QUIETEST_DB = -60.0
 
 
-async def main(options: argparse.Namespace, sounddevice: Any) -> None:
+class Screen:
+    """Finals scroll away; below them the sentence that is being said, and how the recording goes."""
+
+    def __init__(self, console: Console, sound: Sound) -> None:
+        self._console, self._sound = console, sound
+        self._partial, self._trouble = Text(), ""
+        self._behind_s: float | None = None
+
+    def show(self, event: Event) -> None:
+        """Take an event."""
+        match event:
+            case Partial():
+                stable, unstable = ("".join(word.text for word in words) for words in (event.stable, event.unstable))
+                self._partial = Text.assemble(stable.lstrip(), (unstable if stable else unstable.lstrip(), "dim"))
+                self._behind_s = max(0.0, self._sound.sent_s - event.end)
+            case Final():
+                self._partial = Text()
+                if event.text:
+                    self._console.print(Text.assemble((f"{event.start:7.2f}  ", "cyan"), event.text))
+            case Reconnecting():
+                self._trouble = f"reconnecting, try {event.attempt}: {event.reason}"
+            case Reconnected():
+                self._trouble = ""
+            case Rejected() | Warned():
+                self._console.print(Text(f"{event.code}: {event.message}", "yellow"))
+
+    def __rich__(self) -> RenderableType:
+        """Drawn ten times a second."""
+        return Group(self._partial, self._status())
+
+    def _status(self) -> Text:
+        sound, columns = self._sound, round(METER * (1 - max(self._sound.level_db, QUIETEST_DB) / QUIETEST_DB))
+        line = Text.assemble(("█" * columns, "green"), ("░" * (METER - columns), "dim"), no_wrap=True, overflow="ellipsis")
+        line.append(f"  {sound.sent_s // 60:02.0f}:{sound.sent_s % 60:02.0f}", "dim")
+        if self._behind_s is not None:
+            line.append(f"  {self._behind_s:.1f} s behind", "dim")
+        if sound.dropped_s:
+            line.append(f"  {sound.dropped_s:.1f} s lost", "red")
+        return line.append("  " + (self._trouble or "Ctrl-C ends"), "yellow" if self._trouble else "dim")
+
+
+async def main(options: argparse.Namespace) -> None:
     """One session."""
-    loop, blocks = asyncio.get_running_loop(), asyncio.Queue[bytes](WAITING)
-
-    def recorded(data: Any, frames: int, time: Any, status: Any) -> None:
-        """The sound card's thread calls this."""
-        loop.call_soon_threadsafe(keep, blocks, bytes(data))
-
-    headers = {"Authorization": f"Bearer {options.key}"} if options.key else {}
-    microphone = sounddevice.RawInputStream(RATE, BLOCK, options.device, 1, "int16", callback=recorded)
-    async with websockets.connect(options.url, additional_headers=headers) as socket:
-        await socket.send(json.dumps({"type": "start", "sample_rate": RATE, "language": options.language or None}))
-        with microphone:
-            print("listening; Ctrl-C ends", file=sys.stderr)
-            sending = asyncio.create_task(send(socket, blocks))
-            loop.add_signal_handler(signal.SIGINT, sending.cancel)
-            async for message in socket:
-                show(json.loads(message))
-        await asyncio.gather(sending, return_exceptions=True)
-
-
-def keep(blocks: asyncio.Queue[bytes], block: bytes) -> None:
-    """Queue it, unless the network is too far behind."""
-    if blocks.full():
-        print("the network is too slow: sound was dropped", file=sys.stderr)
-    else:
-        blocks.put_nowait(block)
-
-
-async def send(socket: websockets.ClientConnection, blocks: asyncio.Queue[bytes]) -> None:
-    """Until Ctrl-C cancels it."""
-    try:
-        while True:
-            await socket.send(await blocks.get())
-    except asyncio.CancelledError:
-        await socket.send(json.dumps({"type": "stop"}))
-
-
-def show(event: dict[str, Any]) -> None:
-    """Partials overwrite each other, finals stay."""
-    if event["type"] == "partial":
-        print("\r\x1b[K" + event["text"][-78:], end="", flush=True)
-    elif event["type"] == "final":
-        print("\r\x1b[K" + event["text"], end="\n" if event["text"] else "", flush=True)
-    elif event["type"] in ("error", "warning"):
-        print(f"{event['type']}: {event['message']}", file=sys.stderr)
+    console, sound = Console(highlight=False, soft_wrap=True), microphone(options.device)
+    screen = Screen(console, sound)
+    settings = {"key": options.key, "language": options.language or None, "hotwords": options.hotword}
+    async with Transcriber(options.url, **settings) as session:
+        with Live(screen, console=console, refresh_per_second=10, transient=True) if console.is_terminal else console:
+            async for event in converse(session, sound):
+                screen.show(event)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Speak to Stenoline.")
+    parser = argparse.ArgumentParser(description="Speak, and see it written down. Ctrl-C ends it and waits for the last words.")
+    parser.add_argument("--list", action="store_true", help="name the microphones and stop")
+    parser.add_argument("--device", help="number of a microphone or a part of its name (default: the system's)")
+    parser.add_argument("--language", default="", help="such as en (default: found from what is said)")
+    parser.add_argument("--hotword", action="append", default=[], metavar="TERM", help="a term to listen for; may be repeated")
     parser.add_argument("--url", default="ws://127.0.0.1:8000/v1/stream", help="default: %(default)s")
     parser.add_argument("--key", default=os.environ.get("STENOLINE_API_KEY", ""), help="API key (default: STENOLINE_API_KEY)")
-    parser.add_argument("--language", default="", help="such as en (default: found from what is said)")
-    parser.add_argument("--device", type=int, help="number of the microphone, see `python -m sounddevice` (default: the system's)")
     arguments = parser.parse_args()
     try:
-        import sounddevice
-    except (ImportError, OSError) as error:  # OSError: the package is there, PortAudio is not
-        sys.exit(
-            f"error: no access to microphones ({error}): pip install sounddevice; on Debian also apt-get install libportaudio2"
-        )
-    try:
-        asyncio.run(main(arguments, sounddevice))
-    except (OSError, sounddevice.PortAudioError, websockets.WebSocketException) as error:
-        sys.exit(f"error: {arguments.url}: {error}")
+        print(devices()) if arguments.list else asyncio.run(main(arguments))
+    except (SoundError, TranscriberError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -42,6 +42,7 @@ class BatchRecogniser(ABC):
     name: str
     languages: tuple[str, ...]
     unit_frames: int  # encoder frames that make one unit of the decoder's memory
+    has_hotwords = True
 
     def __init__(self, options: BatchOptions) -> None:
         self.options = options

@@ -98,6 +98,7 @@ class Hypothesis:
     whole_window: bool = False
     language: str | None = None
     language_confidence: float = 0.0
+    compute_s: float = field(default=0.0, compare=False)  # of the device: its share of the step
     is_cut: bool = False  # a guard stopped the decoder (loop, run-on); words from there on are withheld
 
 
@@ -118,6 +119,7 @@ class Recogniser(Protocol):
     languages: tuple[str, ...]  # codes accepted as DecodeContext.language; empty: any
     batch_rows: int  # requests in one step, at most, so that a final never waits long behind partials
     batch_s: float  # audio to encode in one step of partials, what is encoded anew included
+    has_hotwords: bool  # DecodeContext.hotwords change what it writes
 
     def warm_up(self, report: Callable[[str], object] = str) -> Sequence[str]:
         """Run every shape once, so that the first session is not the slow one; `report` is told what takes long.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _LONGEST_LOOP = 16  # tokens of a phrase that may repeat
@@ -60,20 +62,17 @@ def near(
     logits: Tensor, tokens: Sequence[int], log_probabilities: Sequence[float], margins: Sequence[float]
 ) -> list[list[tuple[int, float]]]:
     """Of rows of logits float32[N, V]: the tokens that are less likely than the best by at most the row's margin, sorted."""
-    best = zip(tokens, log_probabilities, margins, strict=True)
-    # where it is so sure, there is no room for others
-    found = [[(token, p)] if margin and p >= -math.exp(-margin) else [] for token, p, margin in best]
-    rows = [row for row, margin in enumerate(margins) if margin and not found[row]]
-    if not rows:
-        return found
-    index = torch.tensor(rows)
-    unsure = logits if len(rows) == len(tokens) else logits[index]
-    highest = unsure[torch.arange(len(rows)), torch.tensor(tokens)[index]]
-    places, columns = (unsure >= (highest - torch.tensor(margins)[index])[:, None]).nonzero().unbind(1)
-    losses = highest[places] - unsure[places, columns]
-    for place, token, loss in zip(places.tolist(), columns.tolist(), losses.tolist(), strict=True):
-        found[rows[place]].append((token, log_probabilities[rows[place]] - loss))
-    return [sorted(each, key=lambda pair: -pair[1])[:_MOST_NEAR] for each in found]
+    rows = logits.numpy()  # torch takes longer to find a few of so many
+    return [_near(*each) if each[3] else [] for each in zip(rows, tokens, log_probabilities, margins, strict=True)]
+
+
+def _near(logits: NDArray[np.float32], token: int, log_probability: float, margin: float) -> list[tuple[int, float]]:
+    if log_probability >= -math.exp(-margin):  # so sure that there is no room for others
+        return [(token, log_probability)]
+    found = np.flatnonzero(logits >= logits[token] - np.float32(margin))
+    losses = logits[token] - logits[found]
+    order = np.argsort(losses, kind="stable")[:_MOST_NEAR]
+    return [(t, log_probability - loss) for t, loss in zip(found[order].tolist(), losses[order].tolist(), strict=True)]
 
 
 def loop_start(tokens: Sequence[int]) -> int | None:

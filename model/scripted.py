@@ -51,6 +51,7 @@ class ScriptedRecogniser:
         self.max_window = round(max_window_s * SAMPLE_RATE)
         self.languages: tuple[str, ...] = ()
         self.batch_rows, self.batch_s = 16, 12.0
+        self.has_hotwords = False
         self._streams: dict[UtteranceId, _Stream] = {}
 
     @property

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import os
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,14 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from model.interfaces import Recogniser
-from server import logs, wyoming
+from server import logs, pages, wyoming
 from server.admission import Admission
 from server.auth import Gate, Refused, is_loopback, selected_subprotocol, subprotocols
+from server.captions import MOST_BYTES, Room, RoomLimits
 from server.config import Config
 from server.connection import Connection, ConnectionLimits
 from server.engine import Engine
@@ -35,16 +35,19 @@ from server.media import MediaLimits
 from server.metrics import Metrics
 from server.protocols.base import Adapter, ServerDefaults
 from server.protocols.deepgram import DeepgramAdapter
+from server.protocols.fields import one_of
 from server.protocols.first_message import FirstMessageAdapter
 from server.protocols.native import NativeAdapter
 from server.protocols.openai_realtime import RealtimeAdapter
 from server.protocols.vosk import VoskAdapter
 from server.protocols.whisper_live import WhisperLiveAdapter
 from server.protocols.wyoming import WyomingAdapter
-from server.rest import deepgram, documents, openai, plain
+from server.rest import deepgram, documents, info, openai, plain
 from server.rest import realtime as realtime_keys
 from server.rest.base import Handler, endpoint, refusal, unknown
 from server.rest.desk import Desk
+from server.rooms import SECRET_LENGTH, Rooms, checked
+from server.viewer import follow
 from server.wire import Gone, WebSocketWire, Wire
 from streaming.channels import Channels, session_of
 from streaming.commands import EndpointingConfig
@@ -56,6 +59,7 @@ from streaming.session import Session, SessionLimits
 MakeAdapter: TypeAlias = Callable[[str, ServerDefaults, WebSocket], Adapter]
 
 _SESSIONS_PER_CORE = 6
+_FAREWELL_S = 5.0  # that viewers get to take what waits for them
 _SESSIONS_PER_GPU = 250  # the aim, not measured yet; bench/gpu.py finds it
 
 
@@ -80,6 +84,10 @@ class Service:
         self.defaults = _defaults(config, recognisers[0])
         self.live: set[Connection] = set()
         self.wyoming: asyncio.Server | None = None
+        self.rooms = Rooms(RoomLimits(config.max_rooms, config.max_viewers, config.max_room_viewers))
+        self.metrics.rooms.set_function(lambda: len(self.rooms))
+        self.metrics.viewers.set_function(lambda: self.rooms.viewers)
+        self._following: set[asyncio.Task[None]] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._limits = _session_limits(config)
         self.desk = Desk(
@@ -106,13 +114,46 @@ class Service:
         try:
             short = self.gate.check(websocket)
             websocket.state.settings = short.settings if short else {}
-            adapter = make(session_id, self.defaults, websocket)
-            with self.admission.place(adapter.name, adapter.channels):
-                await websocket.accept(selected_subprotocol(websocket), headers=[(b"dg-request-id", session_id.encode())])
-                client = websocket.client.host if websocket.client else "?"
-                await self._run(WebSocketWire(websocket), client, adapter, session_id)
+            await self._converse(websocket, make(session_id, self.defaults, websocket), session_id)
         except (Refused, TranscriptionError) as reason:
             await self._refuse(websocket, reason, session_id)
+
+    async def caption(self, websocket: WebSocket) -> None:
+        """One speaker or viewer of a caption room."""
+        session_id = uuid.uuid4().hex
+        try:
+            self.gate.check_place(websocket)
+            if not self.config.max_rooms:
+                raise Refused(404, "not_found", "this server has no caption rooms: max_rooms is 0")
+            name = checked(websocket.path_params["room"])
+            if one_of(websocket.query_params, "role", "viewer", ("viewer", "speaker")) == "viewer":
+                await self._follow(websocket, name)
+                return
+            async with self.rooms.turn(name, self.gate.owner(websocket)) as room:
+                await self._converse(websocket, NativeAdapter(session_id, self.defaults), session_id, room)
+        except (Refused, TranscriptionError) as reason:
+            await self._refuse(websocket, reason, session_id)
+
+    async def _follow(self, websocket: WebSocket, name: str) -> None:
+        if len(name) < SECRET_LENGTH:
+            self.gate.check(websocket)
+        self._check_open()
+        with self.rooms.seat(name) as seat:
+            websocket.state.most_bytes = MOST_BYTES
+            await websocket.accept(selected_subprotocol(websocket))
+            wire = WebSocketWire(websocket)
+            following = asyncio.create_task(follow(wire, seat, self.config.send_timeout_s, self.metrics))
+            self._following.add(following)
+            try:
+                await following
+            finally:
+                self._following.discard(following)
+
+    async def _converse(self, websocket: WebSocket, adapter: Adapter, session_id: str, room: Room | None = None) -> None:
+        with self.admission.place(adapter.name, adapter.channels):
+            await websocket.accept(selected_subprotocol(websocket), headers=[(b"dg-request-id", session_id.encode())])
+            client = websocket.client.host if websocket.client else "?"
+            await self._run(WebSocketWire(websocket), client, adapter, session_id, room)
 
     async def serve_wyoming(self, wire: Wire, client: str) -> None:
         """One TCP connection; there is no handshake that could be refused."""
@@ -127,15 +168,17 @@ class Service:
                 with suppress(Gone):
                     await wire.send(message)
 
-    async def _run(self, wire: Wire, client: str, adapter: Adapter, session_id: str) -> None:
+    async def _run(self, wire: Wire, client: str, adapter: Adapter, session_id: str, room: Room | None = None) -> None:
         logs.info("session opened", session=session_id, protocol=adapter.name, client=client)
         session = self._session(session_id, adapter.channels)
-        connection = Connection(wire, adapter, session, self._least_loaded(), self.metrics, self._connection_limits)
+        publish = room.publish if room else None
+        connection = Connection(wire, adapter, session, self._least_loaded(), self.metrics, self._connection_limits, publish)
         running = asyncio.create_task(connection.run())
         self.live.add(connection)
         self._running.add(running)
         try:
-            await running
+            with room.spoken_in(session_id, connection) if room else nullcontext():
+                await running
         finally:
             self.live.discard(connection)
             self._running.discard(running)
@@ -159,7 +202,8 @@ class Service:
         """Answer the handshake with plain HTTP, so that no WebSocket ever opens."""
         response = refusal(reason, session_id)
         self.metrics.refused.labels(reason.code).inc()
-        logs.info("refused", session=session_id, path=websocket.url.path, code=reason.code, status=response.status_code)
+        path = websocket.url.path.removesuffix(websocket.path_params.get("room", ""))  # the name of a room may be its secret
+        logs.info("refused", session=session_id, path=path, code=reason.code, status=response.status_code)
         await websocket.send_denial_response(response)
 
     async def drain(self) -> None:
@@ -172,6 +216,9 @@ class Service:
             connection.shut_down()
         if self._running:
             await asyncio.wait(self._running, timeout=self.config.drain_s)
+        self.rooms.end()
+        if self._following:
+            await asyncio.wait(self._following, timeout=_FAREWELL_S)
 
 
 def capacity(config: Config, recognisers: Sequence[Recogniser]) -> int:
@@ -188,20 +235,21 @@ def build_app(service: Service) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         for engine in service.engines:
             engine.start()
-        watching = asyncio.create_task(service.hotwords.watch())
+        watching = [asyncio.create_task(each.watch()) for each in (service.hotwords, service.rooms)]
         if listener := service.wyoming_listener:
             service.wyoming = await wyoming.start(listener, service.config.max_message_bytes, service.serve_wyoming)
         yield
         if service.wyoming:
             service.wyoming.close()
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await asyncio.gather(*(engine.stop() for engine in service.engines))
 
     def guarded(handler: Handler) -> Handler:
         return endpoint(service.gate.check, handler)
 
-    async def page(request: Request) -> Response:
-        return HTMLResponse(_page(service))
+    def open_to_all(handler: Handler) -> Handler:
+        return endpoint(service.gate.check_place, handler)
 
     async def metrics(request: Request) -> Response:
         return PlainTextResponse(service.metrics.text(), media_type="text/plain; version=0.0.4")
@@ -220,7 +268,6 @@ def build_app(service: Service) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/", guarded(page)),
             Route("/healthz", lambda _: JSONResponse({"status": "ok"})),
             Route("/readyz", ready),
             Route("/metrics", guarded(metrics)),
@@ -228,10 +275,13 @@ def build_app(service: Service) -> Starlette:
             *plain.routes(service.desk, guarded),
             *deepgram.routes(service.desk, service.gate.short_keys, guarded),
             *realtime_keys.routes(service.desk, service.gate.short_keys, guarded),
+            *info.routes(service.desk, service.gate.wants_key, service.config.max_rooms > 0, open_to_all),
             *documents.routes(guarded),
+            *pages.routes(open_to_all),
             live("/v1/stream", lambda session_id, defaults, _: NativeAdapter(session_id, defaults)),
             live("/v1/listen", lambda session_id, defaults, w: DeepgramAdapter(session_id, defaults, _query(w))),
             live("/v1/realtime", _realtime),
+            WebSocketRoute("/v1/captions/{room}", service.caption),
             live("/vosk", lambda session_id, defaults, _: VoskAdapter(session_id, defaults)),
             live("/whisper-live", lambda session_id, defaults, _: WhisperLiveAdapter(session_id, defaults)),
             live("/", lambda session_id, defaults, _: FirstMessageAdapter(session_id, defaults)),
@@ -270,7 +320,8 @@ def _defaults(config: Config, recogniser: Recogniser) -> ServerDefaults:
     endpointing = EndpointingConfig(config.silence_ms, config.no_speech_ms, config.max_utterance_ms)
     names = dict.fromkeys((recogniser.name, config.model, "default"))
     language = ",".join(spoken(config, recogniser)) or None
-    return ServerDefaults(language, recogniser.languages, endpointing, tuple(names), text_style(config))
+    has_hotwords = recogniser.has_hotwords
+    return ServerDefaults(language, recogniser.languages, endpointing, tuple(names), text_style(config), has_hotwords)
 
 
 def _session_limits(config: Config) -> SessionLimits:
@@ -280,14 +331,3 @@ def _session_limits(config: Config) -> SessionLimits:
         max_session_s=config.max_session_s,
         planner=PlannerConfig(partial_interval_ms=config.partial_interval_ms),
     )
-
-
-def _page(service: Service) -> str:
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Stenoline</title>
-<style>body{{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}}code{{background:#eee}}</style>
-<h1>Stenoline</h1><p>Live transcription with <b>{html.escape(service.engines[0].recogniser.name)}</b>:
-{service.admission.live} of {service.admission.capacity} sessions.</p>
-<p>Live: <code>/v1/stream</code> native, <code>/v1/listen</code> Deepgram's, <code>/v1/realtime</code> OpenAI's,
-<code>/</code> vosk's and WhisperLive's. Recordings: <a href="/docs">calls to try</a>.
-<ul><li><a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>, <a href="/metrics">/metrics</a></ul>
-<p>Try it: <code>stenoline stream talk.flac</code></p></html>"""

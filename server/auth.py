@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from server.short_keys import PREFIX, ShortKey, ShortKeys
 
 _MARKERS = ("token", "bearer")  # WebSocket subprotocols that announce a key: "token, KEY"
 _REALTIME, _REALTIME_KEY = "realtime", "openai-insecure-api-key."  # as OpenAI's clients do it in browsers
+_LEAST_OWN, _MOST_OWN = 16, 256  # characters of a key that a client made up
 
 
 class Refused(Exception):
@@ -73,8 +75,7 @@ class Gate:
 
         Raises Refused: 403 for a host or origin that is not allowed, 401 for a missing or wrong key.
         """
-        self._check_host(connection.headers.get("host", ""))
-        self._check_origin(connection.headers.get("origin"), connection.headers.get("host", ""))
+        self.check_place(connection)
         offered = _offered(connection)
         short = [self.short_keys.find(key, connection.url.path) for key in offered if key.startswith(PREFIX)]
         if any(short):
@@ -82,6 +83,26 @@ class Gate:
         if (short or self._keys) and not self._is_known(offered):
             raise Refused(401, "unauthorized", "a valid API key is needed: Authorization: Bearer KEY (or Token KEY)")
         return None
+
+    def check_place(self, connection: HTTPConnection) -> None:
+        """Where it comes from and goes to, without any key. Raises Refused."""
+        self._check_host(connection.headers.get("host", ""))
+        self._check_origin(connection.headers.get("origin"), connection.headers.get("host", ""))
+
+    def owner(self, connection: HTTPConnection) -> bytes:
+        """The digest of the key that it publishes with: one of ours, or where there are none, one of its own. Raises Refused."""
+        self.check_place(connection)
+        usable = (lambda key: self._is_known([key])) if self._keys else _is_long
+        found = next(filter(usable, _offered(connection)), None)
+        if found is None:
+            wanted = "a valid API key" if self._keys else f"a key of your own of {_LEAST_OWN} to {_MOST_OWN} characters"
+            raise Refused(401, "unauthorized", f"to publish, {wanted} is needed: Authorization: Bearer KEY (or Token KEY)")
+        return hashlib.sha256(found.encode()).digest()
+
+    @property
+    def wants_key(self) -> bool:
+        """Whether a key is needed."""
+        return bool(self._keys)
 
     def _check_host(self, host: str) -> None:
         """Against DNS rebinding: a page of another site that resolves its name to this address."""
@@ -102,6 +123,10 @@ class Gate:
         """Every pair is compared, each in constant time."""
         matches = [hmac.compare_digest(key, given.encode()) for given in offered for key in self._keys]
         return any(matches)
+
+
+def _is_long(key: str) -> bool:
+    return _LEAST_OWN <= len(key) <= _MOST_OWN
 
 
 def _name(url: str) -> str:

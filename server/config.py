@@ -77,6 +77,9 @@ class Config:
     max_file_mb: int = _option(500, "size of what is handed in over HTTP, in MiB", low=1, high=16_384)
     max_files: int = _option(0, "recordings that are worked on at once; 0: one for each core", low=0, high=256)
     max_files_waiting: int = _option(32, "recordings that may wait for their turn", low=0, high=10_000)
+    max_rooms: int = _option(100, "caption rooms at once, an empty one lives on for 10 minutes; 0: none", low=0, high=10_000)
+    max_viewers: int = _option(500, "viewers of all caption rooms together", low=1, high=100_000)
+    max_room_viewers: int = _option(250, "viewers of one caption room", low=1, high=100_000)
     max_message_bytes: int = _option(
         1_048_576, "size of one WebSocket message, in bytes; of /v1/realtime, 21 times as much", low=1_024, high=67_108_864
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model.interfaces import Hypothesis, UtteranceId
@@ -13,6 +12,7 @@ from server.engine import Answer, Engine
 from server.intake import Intake
 from server.media import USUAL, MediaLimits
 from server.metrics import Metrics
+from server.outbox import Outbox
 from server.protocols.base import Adapter, Taken
 from server.wire import Gone, Wire
 from streaming.channels import Channels
@@ -34,50 +34,35 @@ class ConnectionLimits:
     media: MediaLimits = USUAL  # of compressed sound
 
 
-class Outbox:
-    """Events for a client that may be slow: everything but partials is kept, of partials only the newest."""
-
-    def __init__(self, bound: int) -> None:
-        self._events: deque[Event | Taken] = deque()
-        self._bound = bound
-        self._filled = asyncio.Event()
-
-    def put(self, events: Sequence[Event | Taken]) -> None:
-        """Queue events. Raises Overloaded if the client leaves too many."""
-        for event in events:
-            last = self._events[-1] if self._events else None
-            if isinstance(event, PartialTranscript) and isinstance(last, PartialTranscript) and event.channel == last.channel:
-                self._events.pop()
-            self._events.append(event)
-        if self._events:
-            self._filled.set()
-        if len(self._events) > self._bound:
-            raise Overloaded(f"{len(self._events)} events wait to be taken by the client, expected at most {self._bound}")
-
-    async def get(self) -> Event | Taken:
-        """The next one."""
-        await self._filled.wait()
-        event = self._events.popleft()
-        if not self._events:
-            self._filled.clear()
-        return event
+def supersedes(new: Event | Taken | str, old: Event | Taken | str) -> bool:
+    """Of partials only the newest counts."""
+    return isinstance(new, PartialTranscript) and isinstance(old, PartialTranscript) and new.channel == old.channel
 
 
 class Connection:
     """Runs until the session is closed or the client is gone."""
 
     def __init__(
-        self, wire: Wire, adapter: Adapter, session: Session | Channels, engine: Engine, metrics: Metrics, limits: ConnectionLimits
+        self,
+        wire: Wire,
+        adapter: Adapter,
+        session: Session | Channels,
+        engine: Engine,
+        metrics: Metrics,
+        limits: ConnectionLimits,
+        publish: Callable[[Sequence[object]], None] | None = None,
     ) -> None:
+        """`publish` hears what the client is told, and the last words of one who went without waiting for them."""
         self._wire, self._adapter, self._session = wire, adapter, session
         self._engine, self._metrics, self._limits = engine, metrics, limits
-        self._outbox = Outbox(limits.max_waiting)
+        self._publish = publish
+        self._outbox: Outbox[Event | Taken | str] = Outbox(limits.max_waiting, supersedes)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._is_too_slow = False
         self._answered = asyncio.Event()
-        self._intake = Intake(self._do, self._fail, self._room, limits.media)
+        self._intake = Intake(self._do, self.end, self._room, limits.media)
 
     async def run(self) -> None:
         """Serve the client; gives everything back whatever happens."""
@@ -90,9 +75,9 @@ class Connection:
             reader, writer = asyncio.create_task(self._read_well()), asyncio.create_task(self._write())
             self._tasks = [reader, writer]
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            if reader in done and not self._session.is_closed:
-                return  # the client is gone
-            await asyncio.wait([writer])
+            if reader not in done or self._session.is_closed:  # otherwise the client is gone
+                await asyncio.wait([writer])
+            await self._finish()
         finally:
             await self._clean_up()
 
@@ -100,6 +85,25 @@ class Connection:
         """The server is going: finish the session."""
         self._session.shut_down(now=self._loop.time())
         self._pump()
+
+    def end(self, error: TranscriptionError) -> None:
+        """Finish the session, and say why."""
+        self._session.abort(error, now=self._loop.time())
+        self._pump()
+
+    def tell(self, message: str) -> None:
+        """Something that is not of the session, in words of the wire."""
+        self._tell([message])
+
+    async def _finish(self) -> None:
+        """For those who are published to, when the client has not waited for it."""
+        if not self._publish or self._session.is_closed:
+            return
+        self._session.receive_eof(now=self._loop.time())
+        self._pump()
+        while not self._session.is_closed:
+            self._answered.clear()
+            await self._answered.wait()
 
     async def _clean_up(self) -> None:
         for name in self._session.names:
@@ -119,7 +123,7 @@ class Connection:
             await self._read()
         except Exception as error:
             logs.failure("reading failed", error, session=self._session.id)
-            self._fail(ServerFault("the server failed on this message"))
+            self.end(ServerFault("the server failed on this message"))
             await asyncio.wait(self._tasks[1:])
 
     async def _read(self) -> None:
@@ -163,10 +167,6 @@ class Connection:
         self._session.receive(command, now=self._loop.time())
         self._pump()
 
-    def _fail(self, error: TranscriptionError) -> None:
-        self._session.abort(error, now=self._loop.time())
-        self._pump()
-
     def _check_size(self, message: str | bytes) -> None:
         most = self._limits.max_message_bytes * self._adapter.size_factor
         if len(message) > most:
@@ -204,7 +204,9 @@ class Connection:
 
     # out
 
-    def _tell(self, events: Sequence[Event | Taken]) -> None:
+    def _tell(self, events: Sequence[Event | Taken | str]) -> None:
+        if self._publish:
+            self._publish(events)
         if self._is_too_slow:
             return
         for event in events:
@@ -237,7 +239,7 @@ class Connection:
         while True:
             event = await self._outbox.get()
             limit.reschedule(self._loop.time() + self._limits.send_timeout_s)
-            for message in self._adapter.render(event):
+            for message in [event] if isinstance(event, str) else self._adapter.render(event):
                 await self._wire.send(message)
             if isinstance(event, Closed):
                 await self._close(*self._adapter.closing(event))
@@ -252,7 +254,7 @@ class Connection:
         self._metrics.closed.labels(str(code)).inc()
         await self._wire.close(code, reason)
 
-    def _count(self, event: Event | Taken) -> None:
+    def _count(self, event: Event | Taken | str) -> None:
         match event:
             case PartialTranscript():
                 self._metrics.partials.inc()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from model.interfaces import DeviceLost, Hypothesis, Recogniser, StepRequest, UtteranceId
 from server import logs
@@ -136,8 +137,11 @@ class Engine:
     def _answers(self, batch: Batch) -> list[tuple[UtteranceId, Answer]]:
         started = time.monotonic()
         answers = self._step(batch.requests)
-        self._metrics.step.observe(time.monotonic() - started)
+        took = time.monotonic() - started
+        self._metrics.step.observe(took)
         self._metrics.rows.observe(len(batch.requests))
+        share = took / len(batch.requests)
+        answers = [(u, replace(a, compute_s=share) if isinstance(a, Hypothesis) else a) for u, a in answers]
         for request in batch.requests:
             asked = self._asked_at.pop(request.utterance, None) if request.is_final else None
             if asked is not None:

@@ -91,9 +91,9 @@ def channels(source: Path | BinaryIO, limits: MediaLimits = USUAL) -> int:
         return int(_stream(container, limits).channels)
 
 
-def duration_s(path: Path) -> float | None:
-    """Length of a file, if its head tells. Raises BadMedia."""
-    with _opened(path) as file, _container(_Patient(file), {}) as container:
+def duration_s(source: Path | BinaryIO) -> float | None:
+    """Length of a recording, if its head tells. Raises BadMedia."""
+    with _opened(source) as file, _container(_Patient(file), {}) as container:
         _stream(container, USUAL)
         return container.duration / av.time_base if container.duration else None
 

@@ -17,6 +17,8 @@ class Metrics:
         self.opened = Counter("stenoline_sessions_opened", "Sessions admitted", ["protocol"], registry=r)
         self.refused = Counter("stenoline_sessions_refused", "Handshakes refused", ["reason"], registry=r)
         self.closed = Counter("stenoline_sessions_closed", "Sessions closed", ["code"], registry=r)
+        self.rooms = Gauge("stenoline_rooms", "Caption rooms", registry=r)
+        self.viewers = Gauge("stenoline_viewers", "Viewers of all caption rooms", registry=r)
         self.audio = Counter("stenoline_audio_seconds", "Audio received", registry=r)
         self.partials = Counter("stenoline_partials", "Partial transcripts made", registry=r)
         self.finals = Counter("stenoline_finals", "Final transcripts sent", registry=r)

@@ -27,6 +27,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         """One ASGI message to the peer."""
+        if message["type"] == "websocket.accept":
+            self.conn.max_message_size = self.scope["state"].get("most_bytes", self.conn.max_message_size)
         if message["type"] == "websocket.close":
             self.writable.set()
         await super().send(message)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from model.interfaces import SampleIndex, Word
@@ -63,6 +63,7 @@ class FinalTranscript:
     reason: str = "endpoint"  # endpoint | too_long | no_speech | finalize | close | error
     languages: tuple[str, ...] = ()  # all that were spoken; `language` is the one with most words
     channel: int = 0
+    processing_s: float = field(default=0.0, compare=False)  # of the device, for all passes over the utterance
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class Utterance:
         self._pace = pace
         self._stabiliser = Stabiliser(pace=pace)
         self._after: tuple[Word, ...] = ()  # words behind those that are being heard
+        self._processing_s = 0.0
         self._spoken: list[tuple[str | None, float, int]] = []  # languages, their confidence, numbers of words
         self._writer = writer or Writer()
         self._partials = partials
@@ -88,7 +89,8 @@ class Utterance:
         return None if self.final else self.planner.next_request(now, self._stabiliser.window, interval_ms)
 
     def answer(self, hypothesis: Hypothesis) -> None:
-        """A hypothesis came; late ones change nothing."""
+        """A hypothesis came; late ones change nothing but what it has cost."""
+        self._processing_s += hypothesis.compute_s
         if self.final or not self.planner.answered(hypothesis):
             return
         if self._language_has_changed(hypothesis):
@@ -218,6 +220,7 @@ class Utterance:
             confidence,
             self._reason,
             languages,
+            processing_s=self._processing_s,
         )
         self.events += [self.final, SpeechEnded(self.id.number, min(self.planner.voiced_end, self._end))]
 

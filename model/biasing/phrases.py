@@ -51,7 +51,7 @@ class PhraseOptions:
     anywhere: BiasOptions = BiasOptions(margin=6.0, cap=8.0)  # where all phrases are tried
     doubt: float = 0.5  # that the words in whose place a phrase is tried must have cost
     near: float = 5.5  # that a phrase's first token may be less likely than the likeliest one
-    least: float = 58.0  # per cent alike, less 3 for each of these nats
+    least: float = 64.0  # per cent alike, less 3 for each of these nats
     nat: float = 3.0
     loss: tuple[float, float] = (7.0, 12.0)  # that a text may be less likely with a phrase 70 and 90 per cent alike
     after: int = 2  # tokens after a phrase that count, too
@@ -121,9 +121,19 @@ class Phrases:
         """These phrases, wherever they may begin."""
         return Favour(tries, lambda token: self._decode([token]), options, ends)
 
-    def likely(self, hotwords: HotwordList, words: Sequence[str]) -> Iterator[Likely]:
-        """Phrases of a list that runs of these words sound like."""
-        return self._indices(hotwords).likely(words)
+    def likely(self, hotwords: HotwordList, pieces: Pieces, row: Row) -> Iterator[Likely]:
+        """Phrases of a list that runs of a row's words sound like.
+
+        What was written without doubt was heard so, but for phrases that weigh more.
+        """
+
+        def least(weight: float) -> float:
+            return self.options.doubt * max(0.0, 2.0 - weight)
+
+        index, costs = self._indices(hotwords), _costs(pieces, row)
+        for likely in index.likely([text for text, _ in pieces], costs, least(index.heaviest)):
+            if sum(costs[likely.start : likely.stop]) >= least(likely.hotword.weight):
+                yield likely
 
     def revise(self, choose: Chooser, rows: Sequence[tuple[Row, Pieces, Sequence[HotwordList], Memory, bool]]) -> dict[int, Row]:
         """Rows whose text has changed, by their index.
@@ -170,9 +180,8 @@ class Phrases:
     def _drafts(self, row: Row, pieces: Pieces, lists: Sequence[HotwordList], memory: Memory, is_whole: bool) -> Iterator[Draft]:
         """What is worth trying: the likeliest changes, then others in the place of these."""
         words, firsts = [text for text, _ in pieces], _firsts(pieces)
-        costs = [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(firsts)]
         scored = list[tuple[float, Change]]()
-        for likely in (each for hotwords in lists for each in self._doubted(hotwords, words, costs)):
+        for likely in (each for hotwords in lists for each in self.likely(hotwords, pieces, row)):
             for change in self._each_change(likely, words, memory):
                 score = likely.alike - self.options.nat * self._loss(change.tokens[0], row, firsts[likely.start])
                 if score >= self.options.least:
@@ -188,17 +197,6 @@ class Phrases:
             chosen = _best(scored)[: self.options.most]
             scored = [(score, change) for score, change in scored if change not in chosen]
             yield chosen
-
-    def _doubted(self, hotwords: HotwordList, words: Sequence[str], costs: Sequence[float]) -> Iterator[Likely]:
-        """What was written without doubt was heard so, but for phrases that weigh more."""
-
-        def least(weight: float) -> float:
-            return self.options.doubt * max(0.0, 2.0 - weight)
-
-        index = self._indices(hotwords)
-        for likely in index.likely(words, costs, least(index.heaviest)):
-            if sum(costs[likely.start : likely.stop]) >= least(likely.hotword.weight):
-                yield likely
 
     def _each_change(self, likely: Likely, words: Sequence[str], memory: Memory) -> Iterator[Change]:
         """With the space that is there, or with one: among Chinese, Latin words often have one."""
@@ -234,6 +232,11 @@ def _firsts(pieces: Pieces) -> list[int]:
     return list(accumulate((len(tokens) for _, tokens in pieces), initial=0))
 
 
+def _costs(pieces: Pieces, row: Row) -> list[float]:
+    """Of each word, in nats."""
+    return [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(_firsts(pieces))]
+
+
 def places_of(phrases: Iterable[tuple[int, ...]], draft: Sequence[int]) -> frozenset[int]:
     """Positions in the draft of all tokens of these phrases."""
     found = set[int]()
@@ -244,6 +247,7 @@ def places_of(phrases: Iterable[tuple[int, ...]], draft: Sequence[int]) -> froze
     return frozenset(found)
 
 
+@lru_cache(4096)
 def _edges(word: str) -> re.Match[str] | None:
     """Space and marks before a word, its letters, marks after it."""
     return re.fullmatch(r"(\s*)([^\W_].*?)([^\w]*)", word, re.DOTALL)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 from model.biasing.likely import letters
@@ -93,7 +94,8 @@ class Readings:
         for number in range(max(map(len, hints.values()), default=0)):
             asked = {i: hint[number] for i, hint in hints.items() if number < len(hint)}
             for i, row in _read(choose, {i: texts[i].again(hint) for i, hint in asked.items()}).items():
-                readings[i].append(_judged(choose, texts[i].row, row) if asked[i].prompt else row)
+                if row.tokens != texts[i].row.tokens or texts[i].row.is_cut:
+                    readings[i].append(_judged(choose, texts[i].row, row) if asked[i].prompt else row)
         found = {i: self._best(text, readings[i]) for i, text in texts.items()}
         for row in (*found.values(), *(text.row for text in texts.values())):
             row.is_stale = True
@@ -104,8 +106,7 @@ class Readings:
         return is_speech and bool(row.tokens) and _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
 
     def _hints(self, text: Text, foreign: Row | None) -> list[Hint]:
-        heard = [_texts(text.pieces(row.tokens)) for row in (text.row, foreign) if row]
-        likely = self._likely(text.lists, heard)
+        likely = self._likely(text, [row for row in (text.row, foreign) if row])
         everywhere = self._phrases.anywhere(text.lists, text.row.ends) if text.is_mixed else None
         hints = [Hint(everywhere)] if everywhere else []
         if likely:
@@ -113,15 +114,14 @@ class Readings:
             hints.append(Hint(prompt=", ".join(word.text for word in likely)))
         return hints
 
-    def _likely(self, lists: Sequence[HotwordList], heard: Iterable[Sequence[str]]) -> list[Hotword]:
-        """Phrases that sound like something in a text, the longest and most alike first."""
+    def _likely(self, text: Text, heard: Iterable[Row]) -> list[Hotword]:
+        """Phrases that sound like something in what was heard, the longest and most alike first."""
         scores = dict[Hotword, float]()
-        for words in heard:
-            for hotwords in lists:
-                for likely in self._phrases.likely(hotwords, words):
-                    size = max(map(len, sounds(likely.said)))
-                    if likely.alike >= self.options.alike and size >= self.options.sound:
-                        scores[likely.hotword] = max(likely.alike + 3 * size, scores.get(likely.hotword, 0.0))
+        for row, hotwords in product(heard, text.lists):
+            for likely in self._phrases.likely(hotwords, text.pieces(row.tokens), row):
+                size = max(map(len, sounds(likely.said)))
+                if likely.alike >= self.options.alike and size >= self.options.sound:
+                    scores[likely.hotword] = max(likely.alike + 3 * size, scores.get(likely.hotword, 0.0))
         return sorted(scores, key=lambda word: -scores[word])[: self.options.most]
 
     def _best(self, text: Text, readings: Sequence[Row]) -> Row:

@@ -86,6 +86,7 @@ class WhisperRecogniser:
     """Any Whisper checkpoint in Hugging Face form, on the CPU."""
 
     batch_rows, batch_s = 16, 12.0
+    has_hotwords = True
 
     def __init__(self, directory: Path, options: WhisperOptions | None = None) -> None:
         self.options = o = options or WhisperOptions()

@@ -21,6 +21,7 @@ class ServerDefaults:
     endpointing: EndpointingConfig = EndpointingConfig()
     models: tuple[str, ...] = ()  # names under which the one loaded model is known
     text: TextStyle = TextStyle()
+    has_hotwords: bool = True  # the model favours them
 
     def session(self) -> SessionConfig:
         """The configuration of a session that asks for nothing."""

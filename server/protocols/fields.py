@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from model.interfaces import Hotword
@@ -25,19 +26,23 @@ def invalid(field: str, value: object, expected: str) -> ProtocolViolation:
 _HALVES = "\\ud", "\\uD"  # how the escape of half a character begins
 
 
-def json_object(text: str) -> dict[str, Any]:
+def json_object(text: str, field: str = "message") -> dict[str, Any]:
     """A JSON object. Raises ProtocolViolation."""
+    value = json_value(text, field, "a JSON object")
+    if not isinstance(value, dict):
+        raise ProtocolViolation(f"{field} is {type(value).__name__}, expected a JSON object", field=field, code="invalid_json")
+    return value
+
+
+def json_value(text: str, field: str, expected: str) -> Any:
+    """What is written in JSON. Raises ProtocolViolation."""
     try:
         value = json.loads(text)
         if any(begin in text for begin in _HALVES):  # half of a character can neither be told nor given to a model
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ProtocolViolation(
-            f"message is not JSON ({reason}), expected a JSON object", field="message", code="invalid_json"
-        ) from None
-    if not isinstance(value, dict):
-        raise ProtocolViolation(f"message is {type(value).__name__}, expected a JSON object", field="message", code="invalid_json")
+        raise ProtocolViolation(f"{field} is not JSON ({reason}), expected {expected}", field=field, code="invalid_json") from None
     return value
 
 
@@ -144,6 +149,21 @@ def text_style(source: Mapping[str, Any], default: TextStyle) -> TextStyle:
         flag(content, "profanity", default.profanity),
         tuple(dict.fromkeys((*default.redact, *redact))),  # what the server takes out nobody gets
     )
+
+
+_ENDPOINTING = ("silence_ms", "no_speech_ms", "max_utterance_ms")
+
+
+def endpointing(source: Mapping[str, Any], default: EndpointingConfig) -> EndpointingConfig:
+    """From an object `endpointing`. Raises TranscriptionError."""
+    content = source.get("endpointing", {})
+    if not isinstance(content, dict):
+        raise invalid("endpointing", content, "an object")
+    if unknown := sorted(set(content) - set(_ENDPOINTING)):
+        raise invalid(f"endpointing.{unknown[0]}", content[unknown[0]], "no such setting; known: " + ", ".join(_ENDPOINTING))
+    wanted = replace(default, **{name: whole(content, name, getattr(default, name)) for name in _ENDPOINTING})
+    check_endpointing(wanted, {name: f"endpointing.{name}" for name in _ENDPOINTING})
+    return wanted
 
 
 def check_endpointing(config: EndpointingConfig, names: Mapping[str, str]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from model.interfaces import Word
 from server.protocols.base import Adapter, ServerDefaults, Taken
 from server.protocols.fields import (
-    check_endpointing,
+    endpointing,
     flag,
     hotwords,
     invalid,
@@ -30,7 +30,6 @@ from streaming.commands import (
     Command,
     Configure,
     Encoding,
-    EndpointingConfig,
     Finalize,
     Flush,
     KeepAlive,
@@ -99,16 +98,13 @@ class NativeAdapter(Adapter):
         if model is not None and model not in self._defaults.models:
             raise invalid("model", model, "one of " + ", ".join(self._defaults.models))
         codes = languages(content.get("language", self._defaults.language), self._defaults.languages)
-        endpointing = content.get("endpointing", {})
-        if not isinstance(endpointing, dict):
-            raise invalid("endpointing", endpointing, "an object")
         return Configure(
             SessionConfig(
                 self._audio(content),
                 only(codes),
                 hotwords(content),
                 flag(content, "partials", True),
-                self._endpointing(endpointing),
+                endpointing(content, self._defaults.endpointing),
                 texts(content, "hotword_lists"),
                 codes,
                 text_style(content, self._defaults.text),
@@ -129,16 +125,6 @@ class NativeAdapter(Adapter):
     def _bias(content: Mapping[str, Any]) -> Bias:
         return Bias(hotwords(content), texts(content, "hotword_lists"))
 
-    def _endpointing(self, content: Mapping[str, Any]) -> EndpointingConfig:
-        default = self._defaults.endpointing
-        known = ("silence_ms", "no_speech_ms", "max_utterance_ms")
-        unknown = sorted(set(content) - set(known))
-        if unknown:
-            raise invalid(f"endpointing.{unknown[0]}", content[unknown[0]], "no such setting; known: " + ", ".join(known))
-        wanted = replace(default, **{name: whole(content, name, getattr(default, name)) for name in known})
-        check_endpointing(wanted, {name: f"endpointing.{name}" for name in known})
-        return wanted
-
     def _flush(self, content: Mapping[str, Any]) -> Flush:
         marker = content.get("marker", "")
         if not isinstance(marker, str) or len(marker) > _LONGEST_MARKER:
@@ -156,16 +142,16 @@ class NativeAdapter(Adapter):
     def _content(self, event: Event | Taken) -> dict[str, Any] | None:
         match event:
             case Configured(config):
-                shown = _described(config) | ({"format": self.media} if self.media else {})
+                shown = self._described(config) | ({"format": self.media} if self.media else {})
                 return {"type": "ready", "session": self._session_id, "config": shown}
             case Biased(config):
                 return {"type": "configured", "hotwords": len(config.hotwords), "hotword_lists": list(config.hotword_lists)}
             case SpeechStarted(utterance, at):
                 return {"type": "speech_started", "utterance": utterance, "at": seconds(at)}
             case PartialTranscript():
-                return _partial(event)
+                return partial(event)
             case FinalTranscript():
-                return _final(event)
+                return final(event)
             case SpeechEnded(utterance, at):
                 return {"type": "speech_ended", "utterance": utterance, "at": seconds(at)}
             case Flushed(marker, at):
@@ -180,8 +166,24 @@ class NativeAdapter(Adapter):
             case UtteranceGap() | Taken():
                 return None
 
+    def _described(self, config: SessionConfig) -> dict[str, Any]:
+        e = config.endpointing
+        return {
+            "format": config.audio.encoding.value,
+            "sample_rate": config.audio.sample_rate,
+            "channels": config.audio.channels,
+            "language": config.language or list(config.languages) or None,
+            "partials": config.partials,
+            "hotwords": len(config.hotwords),
+            "hotword_lists": list(config.hotword_lists),
+            "hotwords_active": self._defaults.has_hotwords,
+            "text": {**asdict(config.text), "script": config.text.script or None, "redact": list(config.text.redact)},
+            "endpointing": {"silence_ms": e.silence_ms, "no_speech_ms": e.no_speech_ms, "max_utterance_ms": e.max_utterance_ms},
+        }
 
-def _partial(event: PartialTranscript) -> dict[str, Any]:
+
+def partial(event: PartialTranscript) -> dict[str, Any]:
+    """The message, but for its `seq`."""
     return {
         "type": "partial",
         "utterance": event.utterance,
@@ -194,7 +196,8 @@ def _partial(event: PartialTranscript) -> dict[str, Any]:
     }
 
 
-def _final(event: FinalTranscript) -> dict[str, Any]:
+def final(event: FinalTranscript) -> dict[str, Any]:
+    """The message, but for its `seq`."""
     return {
         "type": "final",
         "utterance": event.utterance,
@@ -206,24 +209,10 @@ def _final(event: FinalTranscript) -> dict[str, Any]:
         "language_confidence": round(event.language_confidence, 3),
         "languages": list(event.languages),
         "reason": event.reason,
+        "processing": round(event.processing_s, 3),
     }
 
 
 def _words(words: tuple[Word, ...]) -> list[dict[str, Any]]:
     """`text` keeps its leading space, so that joining the texts gives the transcript."""
     return [{"text": w.text, "start": seconds(w.start), "end": seconds(w.end), "confidence": round(w.confidence, 3)} for w in words]
-
-
-def _described(config: SessionConfig) -> dict[str, Any]:
-    e = config.endpointing
-    return {
-        "format": config.audio.encoding.value,
-        "sample_rate": config.audio.sample_rate,
-        "channels": config.audio.channels,
-        "language": config.language or list(config.languages) or None,
-        "partials": config.partials,
-        "hotwords": len(config.hotwords),
-        "hotword_lists": list(config.hotword_lists),
-        "text": {**asdict(config.text), "script": config.text.script or None, "redact": list(config.text.redact)},
-        "endpointing": {"silence_ms": e.silence_ms, "no_speech_ms": e.no_speech_ms, "max_utterance_ms": e.max_utterance_ms},
-    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -12,7 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message
 
 from server.auth import Refused
@@ -43,7 +44,7 @@ def refusal(reason: Refused | TranscriptionError, request_id: str = "") -> Respo
 
 def _in_header(text: str) -> str:
     """In a line of bounded length, printable in ASCII."""
-    line = " ".join(text.split())[:_LONGEST_HEADER]
+    line = " ".join(text.split())[:_LONGEST_HEADER].rstrip()  # a header may not end with a space
     return "".join(letter if " " <= letter <= "~" else "?" for letter in line)
 
 
@@ -157,6 +158,24 @@ async def unknown(request: Request, error: Exception) -> Response:
     return answer
 
 
+def bad_file(error: BadMedia) -> ClientFault:
+    """What its sender is told."""
+    return ClientFault(error.message, field="file", code="invalid_file")
+
+
+_UNBUFFERED = {"cache-control": "no-cache", "x-accel-buffering": "no"}  # proxies pass events on as they come
+
+
+def event_stream(events: AsyncIterator[str]) -> Response:
+    """Server-sent events as they come."""
+    return StreamingResponse(events, headers=_UNBUFFERED, media_type="text/event-stream")
+
+
+def server_event(name: str, content: Mapping[str, Any]) -> str:
+    """One of them."""
+    return f"event: {name}\ndata: {json.dumps(content, ensure_ascii=False)}\n\n"
+
+
 def endpoint(check: Callable[[Request], object], handler: Handler) -> Handler:
     """A handler whose caller has passed the gate, and whose faults become answers."""
 
@@ -168,7 +187,7 @@ def endpoint(check: Callable[[Request], object], handler: Handler) -> Handler:
         except (Refused, TranscriptionError) as reason:
             response = refusal(reason)
         except BadMedia as error:
-            response = refusal(ClientFault(error.message, field="file", code="invalid_file"))
+            response = refusal(bad_file(error))
         except ClientDisconnect:
             response = Response(status_code=400)  # nobody is there to read it
         except BaseException:

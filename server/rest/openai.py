@@ -12,7 +12,7 @@ from typing import Any
 
 from babel import Locale
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from model.interfaces import Hotword, Word
@@ -20,12 +20,24 @@ from server.files import Progress
 from server.formats import srt, vtt
 from server.media import BadMedia
 from server.protocols.fields import invalid, json_object, languages, only
-from server.rest.base import Form, Handler, bounded, choice, error_body, form_of, number, numeric
+from server.rest.base import (
+    Form,
+    Handler,
+    bad_file,
+    bounded,
+    choice,
+    error_body,
+    event_stream,
+    form_of,
+    number,
+    numeric,
+    server_event,
+)
 from server.rest.desk import LONGEST_NAME, Desk, Transcript
 from streaming.biasing import HotwordList, normalised
 from streaming.commands import EndpointingConfig, SessionConfig
 from streaming.endpointing import check_bounds
-from streaming.errors import ClientFault, LimitExceeded, ProtocolViolation, TranscriptionError
+from streaming.errors import LimitExceeded, ProtocolViolation, TranscriptionError
 from streaming.events import FinalTranscript
 from streaming.text.growing import GrowingText
 from streaming.timeline import seconds
@@ -33,7 +45,6 @@ from streaming.timeline import seconds
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 _GRANULARITIES, _INCLUDES = ("word", "segment"), ("logprobs",)
 _LONGEST_PROMPT = 4_000
-_UNBUFFERED = {"cache-control": "no-cache", "x-accel-buffering": "no"}  # proxies pass events on as they come
 _LEAST_PROBABILITY = 1e-9
 
 
@@ -62,7 +73,7 @@ def routes(desk: Desk, guard: Callable[[Handler], Handler]) -> list[Route]:
             )
         desk.check_turn()
         if wanted.is_streamed:
-            return StreamingResponse(_events(desk, files[0][1], wanted), headers=_UNBUFFERED, media_type="text/event-stream")
+            return event_stream(_events(desk, files[0][1], wanted))
         return rendered(await desk.transcript(request, files[0][1], wanted.config), wanted)
 
     async def translations(request: Request) -> Response:
@@ -255,7 +266,7 @@ async def _events(desk: Desk, source: Any, wanted: Wanted) -> AsyncIterator[str]
         yield f"data: {json.dumps(error_body(error, ''))}\n\n"
         return
     except BadMedia as error:
-        yield f"data: {json.dumps(error_body(ClientFault(error.message, field='file', code='invalid_file'), ''))}\n\n"
+        yield f"data: {json.dumps(error_body(bad_file(error), ''))}\n\n"
         return
     done: dict[str, Any] = {"type": "transcript.text.done", "text": growing.text}
     yield _event(done | {"languages": [{"code": code} for code in found.languages]} | _logprobs(found.finals, wanted))
@@ -267,4 +278,4 @@ def _logprobs(finals: list[FinalTranscript], wanted: Wanted) -> dict[str, Any]:
 
 
 def _event(content: dict[str, Any]) -> str:
-    return f"event: {content['type']}\ndata: {json.dumps(content, ensure_ascii=False)}\n\n"
+    return server_event(content["type"], content)

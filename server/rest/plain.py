@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import io
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import NoneType
 from typing import Any, BinaryIO
 
@@ -14,18 +14,55 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from server.media import BadMedia
-from server.protocols.fields import hotwords, invalid, json_object, languages, only, text_style, texts
-from server.rest.base import Form, Handler, bounded, error_body, form_of, number, numeric
+from server.files import Progress
+from server.media import BadMedia, duration_s
+from server.protocols.fields import (
+    endpointing,
+    flag,
+    hotwords,
+    invalid,
+    json_object,
+    json_value,
+    languages,
+    only,
+    text_style,
+    texts,
+)
+from server.protocols.native import final
+from server.rest.base import (
+    Form,
+    Handler,
+    bad_file,
+    bounded,
+    choice,
+    error_body,
+    event_stream,
+    form_of,
+    number,
+    numeric,
+    server_event,
+)
 from server.rest.desk import Desk, Transcript, segment
 from streaming.biasing import normalised
 from streaming.commands import SessionConfig
-from streaming.errors import ClientFault, ProtocolViolation, TranscriptionError
+from streaming.errors import ProtocolViolation, TranscriptionError
 
 _MOST_FILES = 32
 _MOST_JSON_BYTES, _ADVICE = 32 << 20, " as JSON: larger recordings go in a form"  # JSON is taken into memory
 _EXPECTED = "a recording as base64"
-_KEYS = ("audio", "files", "language", "temperature", "hotwords", "hotword_lists", "prompt", "text", "model")
+_KEYS = (
+    "audio",
+    "files",
+    "language",
+    "temperature",
+    "hotwords",
+    "hotword_lists",
+    "prompt",
+    "text",
+    "model",
+    "endpointing",
+    "stream",
+)
 _LONGEST = 4_000
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "language": ((str, list), "a code, several, or auto"),
@@ -44,6 +81,8 @@ def routes(desk: Desk, guard: Callable[[Handler], Handler]) -> list[Route]:
         uploads, settings, is_batch = await _taken(request, desk.most_bytes)
         config = _config(settings, desk)
         desk.check_turn()
+        if flag(settings, "stream", False):
+            return await _streamed(desk, _single(uploads, is_batch), config)
         if not is_batch:
             return JSONResponse(await _heard(desk, request, uploads[0], config))
         return JSONResponse({"results": [await _one(desk, request, upload, config) for upload in uploads]})
@@ -52,10 +91,50 @@ def routes(desk: Desk, guard: Callable[[Handler], Handler]) -> list[Route]:
 
 
 async def _heard(desk: Desk, request: Request, upload: Upload, config: SessionConfig) -> dict[str, Any]:
+    return _answer(await desk.transcript(request, _content(upload), config))
+
+
+def _content(upload: Upload) -> BinaryIO:
+    """Raises ProtocolViolation for one that has none."""
     _, source = upload
     if isinstance(source, ProtocolViolation):
         raise source
-    return _answer(await desk.transcript(request, source, config))
+    return source
+
+
+def _single(uploads: list[Upload], is_batch: bool) -> BinaryIO:
+    if is_batch:
+        raise invalid("stream", True, f"it only with one recording; there are {len(uploads)}, or a list of them")
+    return _content(uploads[0])
+
+
+async def _streamed(desk: Desk, source: BinaryIO, config: SessionConfig) -> Response:
+    """What is no recording is refused before the first event. Raises BadMedia."""
+    length_s = await asyncio.to_thread(duration_s, source)
+    return event_stream(_events(desk, source, config, round(length_s, 3) if length_s else None))
+
+
+async def _events(desk: Desk, source: BinaryIO, config: SessionConfig, length_s: float | None) -> AsyncIterator[str]:
+    """How far it is (at once, as it may have to wait for its turn), each utterance, the whole."""
+    found = Transcript()
+    yield server_event("progress", {"heard_s": 0.0, "duration_s": length_s})
+    try:
+        async for event in desk.events(source, config):
+            if isinstance(event, Progress):
+                found.duration_s = event.heard_s
+                yield server_event("progress", {"heard_s": event.heard_s, "duration_s": length_s})
+            else:
+                found.finals.append(event)
+                yield server_event("final", final(event))
+        yield server_event("done", _answer(found))
+    except BadMedia as error:
+        yield server_event("error", _error(bad_file(error)))
+    except TranscriptionError as fault:
+        yield server_event("error", _error(fault))
+
+
+def _error(fault: TranscriptionError) -> dict[str, Any]:
+    return {"error": error_body(fault, "")["error"]}
 
 
 async def _one(desk: Desk, request: Request, upload: Upload, config: SessionConfig) -> dict[str, Any]:
@@ -64,10 +143,10 @@ async def _one(desk: Desk, request: Request, upload: Upload, config: SessionConf
     try:
         return {"file": name, **await _heard(desk, request, upload, config)}
     except BadMedia as error:
-        fault: TranscriptionError = ClientFault(error.message, field="file", code="invalid_file")
+        fault: TranscriptionError = bad_file(error)
     except TranscriptionError as error:
         fault = error
-    return {"file": name, "error": error_body(fault, "")["error"]}
+    return {"file": name, **_error(fault)}
 
 
 async def _taken(request: Request, most: int) -> tuple[list[Upload], dict[str, Any], bool]:
@@ -89,10 +168,18 @@ def _settings(form: Form) -> dict[str, Any]:
     found: dict[str, Any] = {name: form.text(name) for name in ("language", "temperature", "prompt", "model") if form.text(name)}
     if "temperature" in found:
         found["temperature"] = numeric(found["temperature"])
-    found |= {name: form.texts(name) for name in ("hotwords", "hotword_lists") if form.texts(name)}
-    if form.text("text"):
-        found["text"] = json_object(form.text("text"))
+    if given := form.texts("hotwords"):
+        found["hotwords"] = [word for text in given for word in _hotwords(text)]
+    if form.texts("hotword_lists"):
+        found["hotword_lists"] = form.texts("hotword_lists")
+    found |= {name: json_object(form.text(name), name) for name in ("text", "endpointing") if form.text(name)}
+    found["stream"] = choice("stream", form.text("stream", "false").lower(), ("true", "false", "1", "0")) in ("true", "1")
     return found
+
+
+def _hotwords(text: str) -> list[Any]:
+    """A phrase, or a list in JSON."""
+    return list(json_value(text, "hotwords", "a text or a list as JSON")) if text.lstrip().startswith("[") else [text]
 
 
 def _from_json(body: bytes) -> tuple[list[Upload], dict[str, Any], bool]:
@@ -142,7 +229,7 @@ def _config(settings: dict[str, Any], desk: Desk) -> SessionConfig:
         languages=codes,
         hotwords=normalised(hotwords(settings)),
         hotword_lists=texts(settings, "hotword_lists"),
-        endpointing=desk.defaults.endpointing,
+        endpointing=endpointing(settings, desk.defaults.endpointing),
         text=text_style(settings, desk.defaults.text),
         prompt=settings.get("prompt") or "",
     )

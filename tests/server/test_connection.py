@@ -20,7 +20,8 @@ from model.interfaces import Hypothesis, StepRequest
 from model.scripted import ScriptedRecogniser
 from server.app import Service
 from server.config import Config
-from server.connection import Outbox
+from server.connection import supersedes
+from server.outbox import Outbox
 from server.protocols.vosk import VoskAdapter
 from server.run import WebSocketProtocol, uvicorn_config
 from streaming.errors import Overloaded
@@ -284,7 +285,7 @@ def test_a_client_that_reads_too_late_is_told_why(serve: Serve) -> None:
 
 def test_the_outbox_keeps_only_the_newest_partial_and_has_a_bound() -> None:
     async def scenario() -> None:
-        box = Outbox(3)
+        box: Outbox[Event] = Outbox(3, supersedes)
         partials: list[Event] = [PartialTranscript(0, (), (), 0, i, None) for i in range(50)]
         box.put(partials)
         assert await box.get() == partials[-1]

@@ -3,11 +3,19 @@ from __future__ import annotations
 import base64
 import codecs
 import json
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import requests
 
-from tests.server.rest.conftest import SPEECH_S, WAV, Post, form
+from model.interfaces import Hypothesis, StepRequest
+from model.scripted import ScriptedRecogniser
+from tests.helpers import s16, talk
+from tests.server.conftest import Running, Serve, wait_for
+from tests.server.rest.conftest import SPEECH, SPEECH_S, WAV, Post, form
+from tests.sounds import encoded
 
 AUDIO = base64.b64encode(WAV).decode()
 
@@ -56,6 +64,7 @@ def test_one_bad_file_does_not_spoil_the_rest(post: Post):
         ({"audio": AUDIO, "prompt": 1}, "prompt"),
         ({"audio": AUDIO, "model": {}}, "model"),
         ({"audio": AUDIO, "hotwords": 0}, "hotwords"),
+        ({"audio": AUDIO, "stream": "true"}, "stream"),
         ({"audio": AUDIO, "files": [{"audio": AUDIO}]}, "audio"),
         ({"files": []}, "files"),
         ({"files": [{"name": 1, "audio": AUDIO}]}, "files[0]"),
@@ -102,3 +111,107 @@ def test_half_a_character_is_refused(post: Post, place: str):
 def test_a_whole_character_in_escapes_is_not(post: Post):
     content = f'{{"audio": "{AUDIO}", "prompt": "\\ud83d\\ude00"}}'
     assert post("/asr", data=content, headers={"content-type": "application/json"}).ok
+
+
+def events(answer: requests.Response) -> list[tuple[str, dict[str, Any]]]:
+    """(name, content) of server-sent events."""
+    assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
+    parts = [part.split("\n") for part in answer.content.decode().strip().split("\n\n")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in parts]
+
+
+@pytest.mark.parametrize("way", [form(stream="true"), form(stream="1"), {"json": {"audio": AUDIO, "stream": True}}])
+def test_events_while_it_is_heard(post: Post, way: dict[str, Any]):
+    told = events(post("/asr", **way))
+    assert told[0] == ("progress", {"heard_s": 0.0, "duration_s": pytest.approx(SPEECH_S, abs=0.01)})
+    heard = [content["heard_s"] for name, content in told if name == "progress"]
+    assert heard == sorted(heard) and heard[-1] == pytest.approx(SPEECH_S, abs=0.01)
+    finals = [content for name, content in told if name == "final"]
+    assert len(finals) == 2 and all(final["words"] and final["text"] for final in finals)
+    assert told[-1] == ("done", post("/asr", json={"audio": AUDIO}).json())
+
+
+def test_events_tell_an_utterance_as_the_native_protocol_does(post: Post, running: Running):
+    (_, told), *_ = [event for event in events(post("/asr", **form(stream="true"))) if event[0] == "final"]
+    with running.session() as peer:
+        peer.start()
+        peer.socket.send(s16(SPEECH))
+        peer.send("stop")
+        peer.until("closed")
+    final = peer.of("final")[0]
+    del final["seq"]
+    assert told.keys() == final.keys() and told["words"][0].keys() == final["words"][0].keys()
+    assert (told["type"], told["utterance"], told["reason"]) == ("final", 0, "endpoint")
+
+
+def test_the_length_is_told_only_where_the_container_has_it(post: Post):
+    whole = encoded(talk(0.3, 1.5, 0.5, rate=48_000), "webm", 48_000)
+    as_recorded = whole.replace(b"\x44\x89\x88", b"\xec\x81\x88", 1)  # browsers do not know it when they begin
+    for data, length_s in ((whole, pytest.approx(2.3, abs=0.1)), (as_recorded, None)):
+        told = events(post("/asr", **form([("a.webm", data)], stream="true")))
+        assert [content["duration_s"] for name, content in told if name == "progress"][-1] == length_s
+        assert told[-1][0] == "done" and told[-1][1]["text"]
+
+
+def test_what_is_no_recording_is_refused_before_the_first_event(post: Post):
+    answer = post("/asr", **form([("a.wav", b"no sound")], stream="true"))
+    assert answer.status_code == 400 and answer.json()["error"]["code"] == "invalid_file"
+
+
+def test_a_fault_under_way_is_an_event(serve: Serve):
+    running = serve(max_file_s=2.0)
+    answer = requests.post(f"http://{running.address}/asr", timeout=30, **form(stream="true"))
+    name, content = events(answer)[-1]
+    assert name == "error" and content["error"]["code"] == "invalid_file" and "2 s" in content["error"]["message"]
+
+
+class Held(ScriptedRecogniser):
+    """Answers only while it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = threading.Event()
+
+    def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
+        self.let.wait(30)
+        return super().step(batch)
+
+
+def test_who_waits_for_a_turn_is_told_so_and_who_goes_leaves_nothing_behind(serve: Serve):
+    running = serve(recogniser := Held(), max_files=1)
+    url, engine = f"http://{running.address}/asr", running.service.engines[0]
+    with requests.post(url, stream=True, timeout=30, **form(stream="true")) as first:
+        assert b"progress" in next(first.iter_lines())
+        assert wait_for(lambda: engine.sessions == 1)
+        with requests.post(url, stream=True, timeout=30, **form(stream="true")) as second:
+            lines = second.iter_lines()
+            assert [next(lines), json.loads(next(lines).removeprefix(b"data: "))["heard_s"]] == [b"event: progress", 0.0]
+        assert wait_for(lambda: running.service.desk.turns._waiting == 0)
+    assert wait_for(lambda: engine.sessions == 0)
+    recogniser.let.set()
+
+
+@pytest.mark.parametrize(
+    "way", [form([("a.wav", WAV), ("b.wav", WAV)], stream="true"), {"json": {"files": [{"audio": AUDIO}], "stream": True}}]
+)
+def test_events_are_of_one_recording(post: Post, way: dict[str, Any]):
+    error = post("/asr", **way).json()["error"]
+    assert error["field"] == "stream" and "one recording" in error["message"]
+
+
+def test_hotwords_in_a_form_may_be_one_list(post: Post):
+    first = post("/asr", **form()).json()["text"].split()[0]
+    listed = json.dumps(["LoRA", {"text": "ZZ-9", "sounds_like": [first], "weight": 2}])
+    assert post("/asr", **form(hotwords=listed)).json()["text"].startswith("ZZ-9")
+    assert post("/asr", **form(hotwords=["LoRA", "RoPE"])).ok
+    for bad in ("[1]", "[", '["x", {"txt": 1}]'):
+        error = post("/asr", **form(hotwords=bad)).json()["error"]
+        assert error["field"] == "hotwords" and "expected" in error["message"]
+
+
+def test_endpointing(post: Post):
+    for way in (lambda e: form(endpointing=json.dumps(e)), lambda e: {"json": {"audio": AUDIO, "endpointing": e}}):
+        found = [post("/asr", **way({"silence_ms": silence_ms})).json()["segments"] for silence_ms in (500, 2_000)]
+        assert [len(segments) for segments in found] == [2, 1]
+        for bad, name in (({"silence_ms": 1}, "endpointing.silence_ms"), ({"x": 1}, "endpointing.x"), ([], "endpointing")):
+            assert post("/asr", **way(bad)).json()["error"]["field"] == name

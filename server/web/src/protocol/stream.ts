@@ -1,0 +1,248 @@
+/** A live session that outlives its connections: what no final covers is sent again over the next one. */
+
+import type { Tape } from "../audio/tape";
+import type { Fault, Final, Message, Partial, Wishes, Word } from "./messages";
+import { past } from "./room";
+import { address, credentials, reason, waitMs, type Reason } from "./server";
+
+export type Status =
+  | { kind: "connecting" }
+  | { kind: "live" }
+  | { kind: "waiting"; why: Reason | "offline"; until: number } // ms, as Date.now() counts
+  | { kind: "refused"; why: "key" | "refused" }
+  | { kind: "ended" };
+
+/** Where to connect, and with what; asked anew for each connection. */
+export interface Place {
+  path: string;
+  key: string;
+  /** The room that hears it, if one does. */
+  room?: string;
+}
+
+/** A connection, as the server names it. */
+export interface Session {
+  id: string;
+  shift: number; // s from its clock to the recording's
+}
+
+/** What a session tells; times are of the whole recording. */
+export interface Listener {
+  status(status: Status): void;
+  partial(partial: Partial | null): void;
+  final(final: Final): void;
+  fault(fault: Fault): void;
+  viewers(count: number): void;
+  session(session: Session): void;
+}
+
+const MOST_BUFFERED = 256_000; // bytes that the browser may hold unsent
+const MOST_SENT = 16_000; // samples a message
+const PUMP_MS = 50;
+const STEADY_MS = 5_000; // a connection that has lasted this long begins the waits anew
+
+export class Stream {
+  private socket: WebSocket | null = null;
+  private base = 0; // sample of the recording at which this connection's clock began
+  private sent = 0; // next sample to send
+  private isReady = false;
+  private isPlain = false; // wishes have been refused
+  private isStopping = false;
+  private isEnded = false;
+  private tries = 0;
+  private timer = 0;
+  private pumping = 0;
+
+  constructor(
+    private readonly tape: Tape,
+    private readonly place: () => Place,
+    private readonly wishes: () => Wishes,
+    private readonly tell: Listener,
+    /** Sample up to which finals have come. */
+    public covered = tape.start,
+    /** The last one of this recording. */
+    private session: Session = { id: "", shift: 0 },
+  ) {
+    addEventListener("online", this.hurry);
+    addEventListener("offline", this.lose);
+    this.pumping = window.setInterval(this.pump, PUMP_MS);
+    this.connect();
+  }
+
+  /** No more sound will come; ends when all that came has been written down. */
+  stop(): void {
+    this.isStopping = true;
+    this.pump();
+  }
+
+  /** Go, whatever is still being written. */
+  abandon(): void {
+    this.end({ kind: "ended" });
+  }
+
+  /** Other hotwords, from now on. */
+  configure(): void {
+    const { hotwords, hotword_lists } = this.wishes();
+    if (this.isReady) this.say({ type: "configure", hotwords, hotword_lists });
+  }
+
+  /** Another place (see `Place`): over a new connection, and nothing is lost. */
+  move(): void {
+    this.tries = 0;
+    this.drop();
+    this.connect();
+  }
+
+  private connect(): void {
+    clearTimeout(this.timer);
+    this.tell.status({ kind: "connecting" });
+    const { path, key, room } = this.place();
+    const socket = new WebSocket(address(path, "ws"), credentials(key));
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    let opened = 0;
+    this.isPlain = false;
+    socket.onopen = () => {
+      opened = Date.now();
+      void this.recall(room).then(() => this.socket === socket && this.begin());
+    };
+    socket.onmessage = (event) => this.hear(JSON.parse(event.data as string) as Message);
+    socket.onclose = () => {
+      if (this.socket !== socket) return;
+      if (opened && Date.now() - opened > STEADY_MS) this.tries = 0;
+      void this.wait(key, opened > 0);
+    };
+  }
+
+  private begin(wishes = this.wishes()): void {
+    const first = this.tape.read(this.covered, 1);
+    this.base = this.sent = first ? first.at : this.tape.end;
+    this.session = { id: "", shift: this.base / this.tape.rate };
+    this.say({ type: "start", format: "s16le", sample_rate: this.tape.rate, ...wishes });
+  }
+
+  private hear(message: Message): void {
+    switch (message.type) {
+      case "ready":
+        this.isReady = true;
+        this.session = { ...this.session, id: message.session };
+        this.tell.session(this.session);
+        this.tell.status({ kind: "live" });
+        this.pump();
+        break;
+      case "partial":
+        this.tell.partial({ ...message, ...this.moved(message), stable: this.words(message.stable), unstable: this.words(message.unstable) });
+        break;
+      case "final":
+        this.take(message);
+        break;
+      case "viewers":
+        this.tell.viewers(message.viewers);
+        break;
+      case "warning":
+        if (message.code === "unfinished_sample") break;
+        this.tell.fault({ ...message, type: "error", fatal: false });
+        break;
+      case "error":
+        this.tell.fault(message);
+        // A session that is not granted all its wishes is better than none.
+        if (!this.isReady && !this.isPlain && !message.fatal) this.begin({ ...this.wishes(), language: null, hotwords: [], hotword_lists: [] });
+        this.isPlain = true;
+        break;
+      case "closed":
+        if (message.code === 1000 && this.isStopping) this.end({ kind: "ended" });
+        break;
+    }
+  }
+
+  /** A room has been told the last words of a connection that broke; it is not to hear them twice. */
+  private async recall(room?: string): Promise<void> {
+    if (!room || !this.session.id) return;
+    for (const final of (await past(room)).filter((each) => each.session === this.session.id)) {
+      if ((final.end + this.session.shift) * this.tape.rate > this.covered + 1) this.take(final);
+    }
+  }
+
+  private take(heard: Final): void {
+    const final = { ...heard, ...this.moved(heard), words: this.words(heard.words) };
+    this.covered = Math.max(this.covered, Math.round(final.end * this.tape.rate));
+    this.tape.forget(this.covered);
+    this.tell.partial(null);
+    if (final.words.length) this.tell.final(final);
+  }
+
+  private moved({ start, end }: { start: number; end: number }): { start: number; end: number } {
+    return { start: start + this.session.shift, end: end + this.session.shift };
+  }
+
+  private words(words: Word[]): Word[] {
+    return words.map((word) => ({ ...word, ...this.moved(word) }));
+  }
+
+  /** Sends as much as the network takes; the tape keeps the rest. Called with each piece of sound, and now and then. */
+  pump = (): void => {
+    const socket = this.socket;
+    if (!this.isReady || !socket || socket.readyState !== WebSocket.OPEN) return;
+    while (socket.bufferedAmount < MOST_BUFFERED) {
+      const piece = this.tape.read(this.sent, MOST_SENT);
+      if (!piece) break;
+      socket.send(piece.samples as Int16Array<ArrayBuffer>);
+      this.sent = piece.at + piece.samples.length;
+    }
+    if (this.isStopping && this.sent >= this.tape.end) {
+      this.isReady = false; // nothing more to send
+      this.say({ type: "stop" });
+    }
+  };
+
+  private say(content: object): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(content));
+  }
+
+  /** For the next try, unless there is no point in one. */
+  private async wait(key: string, wasOpen: boolean): Promise<void> {
+    this.drop();
+    if (this.isEnded) return;
+    const why = navigator.onLine ? await reason(key) : "offline";
+    if (this.isEnded || this.socket) return;
+    if (!wasOpen && (why === "key" || why === "refused")) return this.end({ kind: "refused", why });
+    const ms = waitMs(this.tries++);
+    this.tell.status({ kind: "waiting", why: why === "key" || why === "refused" ? "lost" : why, until: Date.now() + ms });
+    this.timer = window.setTimeout(() => this.connect(), ms);
+  }
+
+  private drop(): void {
+    const socket = this.socket;
+    this.socket = null;
+    this.isReady = false;
+    if (socket) {
+      socket.onclose = socket.onmessage = socket.onopen = null;
+      socket.close();
+    }
+  }
+
+  private hurry = (): void => {
+    if (this.isEnded || this.socket?.readyState === WebSocket.OPEN) return;
+    this.tries = 0;
+    this.drop();
+    this.connect();
+  };
+
+  /** The browser says that there is no network: no use in waiting for time-outs, unless the server is on this machine. */
+  private lose = async (): Promise<void> => {
+    const { key } = this.place();
+    if ((await reason(key)) === "unreachable" && !this.isEnded) void this.wait(key, true);
+  };
+
+  private end(status: Status): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    clearTimeout(this.timer);
+    clearInterval(this.pumping);
+    removeEventListener("online", this.hurry);
+    removeEventListener("offline", this.lose);
+    this.drop();
+    this.tell.partial(null);
+    this.tell.status(status);
+  }
+}

@@ -1,0 +1,155 @@
+/** IndexedDB: what is in it, and promises for its requests. */
+
+import { signal } from "@preact/signals";
+
+import type { AsrTrouble } from "../protocol/asr";
+import type { Word } from "../protocol/messages";
+
+/** One recording and what was said in it. */
+export interface Transcript {
+  id: string;
+  title: string;
+  created: number; // ms
+  source: "microphone" | "file";
+  /** writing: a file on its way through the server; stopped: one that is not, see `fault`. */
+  state: "recording" | "writing" | "stopped" | "done";
+  rate: number; // of its pieces of sound, Hz; 0: the sound is a file as it was handed in
+  duration: number; // s
+  language: string;
+  words: number;
+  fault?: { kind: AsrTrouble; message: string } | null;
+}
+
+/** A final, as it came and as it was corrected. Times in seconds of the recording. */
+export interface Segment {
+  transcript: string;
+  number: number;
+  start: number;
+  end: number;
+  text: string;
+  words: Word[];
+  language: string;
+  pause: number; // silence before it, s
+}
+
+interface Sound {
+  transcript: string;
+  number: number;
+  data: Int16Array | Blob;
+}
+
+const NAME = "stenoline";
+const STORES = ["transcripts", "segments", "sounds"] as const;
+type Store = (typeof STORES)[number];
+
+/** Counts what has changed apart from sounds, in this page and in others. */
+export const changes = signal(0);
+const elsewhere = new BroadcastChannel(NAME);
+elsewhere.onmessage = () => changes.value++;
+
+function announce(stores: readonly Store[]): void {
+  if (!stores.some((store) => store !== "sounds")) return;
+  changes.value++;
+  elsewhere.postMessage(null);
+}
+
+let opened: Promise<IDBDatabase> | null = null;
+
+function database(): Promise<IDBDatabase> {
+  opened ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open(NAME, 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("transcripts", { keyPath: "id" });
+      request.result.createObjectStore("segments", { keyPath: ["transcript", "number"] });
+      request.result.createObjectStore("sounds", { keyPath: ["transcript", "number"] });
+    };
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  return opened;
+}
+
+function settled<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+async function change(stores: Store[], work: (transaction: IDBTransaction) => void): Promise<void> {
+  const transaction = (await database()).transaction(stores, "readwrite");
+  work(transaction);
+  await new Promise<void>((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = transaction.onerror = () => reject(transaction.error);
+  });
+  announce(stores);
+}
+
+async function read<T>(store: Store, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  return settled(ask((await database()).transaction(store).objectStore(store)));
+}
+
+const all = (transcript: string) => IDBKeyRange.bound([transcript], [transcript, []]);
+
+/** Newest first. */
+export async function transcripts(): Promise<Transcript[]> {
+  const found = await read("transcripts", (store) => store.getAll() as IDBRequest<Transcript[]>);
+  return found.sort((a, b) => b.created - a.created);
+}
+
+export function transcript(id: string): Promise<Transcript | undefined> {
+  return read("transcripts", (store) => store.get(id) as IDBRequest<Transcript | undefined>);
+}
+
+export function segments(id: string): Promise<Segment[]> {
+  return read("segments", (store) => store.getAll(all(id)) as IDBRequest<Segment[]>);
+}
+
+/** What was said first. */
+export function opening(id: string): Promise<Segment | undefined> {
+  return read("segments", (store) => store.get([id, 0]) as IDBRequest<Segment | undefined>);
+}
+
+/** Pieces of sound in order, or the one file. */
+export async function sounds(id: string): Promise<(Int16Array | Blob)[]> {
+  const found = await read("sounds", (store) => store.getAll(all(id)) as IDBRequest<Sound[]>);
+  return found.map((each) => each.data);
+}
+
+export function keep(transcript: Transcript): Promise<void> {
+  return change(["transcripts"], (t) => t.objectStore("transcripts").put(transcript));
+}
+
+/** A segment and what it changes about its transcript, both or neither. */
+export function keepSegment(transcript: Transcript, segment: Segment): Promise<void> {
+  return change(["transcripts", "segments"], (t) => {
+    t.objectStore("transcripts").put(transcript);
+    t.objectStore("segments").put(segment);
+  });
+}
+
+/** Some of a transcript, and segments with it, all or none; `isWhole`: instead of those there are. One that is gone stays gone. */
+export function amend(id: string, part: Partial<Transcript>, put: Segment[] = [], isWhole = false): Promise<void> {
+  return change(["transcripts", "segments"], (t) => {
+    const store = t.objectStore("transcripts");
+    const known = store.get(id) as IDBRequest<Transcript | undefined>;
+    known.onsuccess = () => {
+      if (!known.result) return;
+      store.put({ ...known.result, ...part });
+      if (isWhole) t.objectStore("segments").delete(all(id));
+      for (const segment of put) t.objectStore("segments").put(segment);
+    };
+  });
+}
+
+export function keepSound(transcript: string, number: number, data: Int16Array | Blob): Promise<void> {
+  return change(["sounds"], (t) => t.objectStore("sounds").put({ transcript, number, data } satisfies Sound));
+}
+
+/** All of a transcript, or only what was written down of it. */
+export function remove(id: string, stores: readonly Store[] = STORES): Promise<void> {
+  return change([...stores], (t) => {
+    for (const store of stores) t.objectStore(store).delete(store === "transcripts" ? id : all(id));
+  });
+}

@@ -1,0 +1,81 @@
+/** Captions and nothing else: of a room, or of this device's own microphone. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+
+import { t } from "../i18n/captions";
+import { useAwake, useWakeLock } from "../parts/awake";
+import { canBeFull, isFull, toggleFull } from "../parts/fullscreen";
+import { Icon } from "../parts/icon";
+import { Look } from "../parts/look";
+import { Past } from "../parts/past";
+import { Captions as Lines } from "../parts/roll";
+import { RoomStatus, Begin, OwnStatus, toggle } from "../parts/status";
+import * as live from "../store/live";
+import { align, isTransparent, position, room, size, SIZES } from "../store/look";
+
+type Panel = "look" | "past" | null;
+
+export function Captions() {
+  const panel = useSignal<Panel>(null);
+  const isAwake = useAwake();
+  useWakeLock();
+  const turn = (to: Panel) => (panel.value = panel.value === to ? null : to);
+  useEffect(() => keys({ f: toggleFull, t: () => turn("past"), escape: () => turn(null), ...(room === null ? { r: toggle } : {}) }), []);
+  const isNeeded = panel.value === "look" || (room === null && live.phase.value === "idle");
+  const named = SIZES.some((each) => each === size.value);
+  return (
+    <div
+      class={["stage", `at-${position.value}`, `align-${align.value}`, named ? `size-${size.value}` : "", isTransparent.value ? "transparent" : "", isAwake || isNeeded ? "awake" : ""].join(" ")}
+      style={named ? {} : { "--size": `${size.value}px` }}
+    >
+      <main>
+        <h1 class="hidden">{t("title")}</h1>
+        <div class="head">
+          {room === null ? <OwnStatus /> : <RoomStatus />}
+          <Tools panel={panel.value} turn={turn} />
+        </div>
+        {room === null && <Begin />}
+        <Lines />
+      </main>
+      <Past isOpen={panel.value === "past"} close={() => turn(null)} />
+    </div>
+  );
+}
+
+/** Single keys, unless somebody types. */
+function keys(acts: Record<string, () => void>): () => void {
+  const press = (event: KeyboardEvent) => {
+    const isTyping = event.target instanceof Element && event.target.matches("input, textarea, select");
+    if ((isTyping && event.key !== "Escape") || event.ctrlKey || event.metaKey || event.altKey) return;
+    acts[event.key.toLowerCase()]?.();
+  };
+  addEventListener("keydown", press);
+  return () => removeEventListener("keydown", press);
+}
+
+function Tools({ panel, turn }: { panel: Panel; turn: (to: Panel) => void }) {
+  return (
+    <div class="tools" role="group" aria-label={t("tools")}>
+      <div class="row">
+        {room === null && live.phase.value === "recording" && (
+          <button type="button" class="stop" onClick={live.stop} title="R">
+            <span class="dot" /> {t("stop")}
+          </button>
+        )}
+        <button type="button" onClick={() => turn("past")} aria-expanded={panel === "past"} aria-controls="past" title="T">
+          <Icon name="history" /> <span>{t("transcript")}</span>
+        </button>
+        <button type="button" onClick={() => turn("look")} aria-expanded={panel === "look"}>
+          <Icon name="settings" /> <span>{t("look")}</span>
+        </button>
+        {canBeFull && (
+          <button type="button" onClick={toggleFull} title="F">
+            <Icon name="captions" /> <span>{isFull.value ? t("leaveFullscreen") : t("fullscreen")}</span>
+          </button>
+        )}
+      </div>
+      {panel === "look" && <Look />}
+    </div>
+  );
+}
