@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 EXTRAS ?= [dev]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check vendors bench clean
+.PHONY: help setup run demo test check vendors system modules web bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,7 +36,22 @@ check: setup ## lint, format, types, import contracts
 vendors: setup ## environments of the clients that the contract suite drives
 	$(BIN)/python -m scripts.vendors
 
-test: check vendors ## check, then all tests
+system: setup ## a browser, Node and editors for the tests: Debian's packages that are missing, where that is allowed
+	$(BIN)/python -m scripts.system
+
+MODULES := server/web/node_modules/.package-lock.json
+
+modules: system
+	@$(MAKE) --no-print-directory $(MODULES)
+
+$(MODULES): server/web/package.json
+	@if command -v npm >/dev/null; then cd server/web && npm install --silent && touch node_modules/.package-lock.json; \
+	else echo "Node is missing: the page is served as it was built, and cannot be built anew"; fi
+
+web: modules ## build the page (server/web) with Node 20.19 or newer
+	cd server/web && npm run build
+
+test: check vendors modules ## check, then all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: setup ## latency, accuracy and load on the bundled talk
@@ -45,4 +60,4 @@ bench: setup ## latency, accuracy and load on the bundled talk
 	$(BIN)/python -m bench.load $(ARGS)
 
 clean: ## remove what the other commands made, except the model in the cache
-	rm -rf $(VENV) .vendors build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .vendors server/web/node_modules client_examples/*/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -38,7 +38,8 @@ def main() -> int:
 def _install(packages: list[str]) -> None:
     rights = _rights()
     if rights is None:
-        print(f"missing: {' '.join(packages)}; the tests that need them are skipped. Install them: apt-get install {' '.join(packages)}")
+        names = " ".join(packages)
+        print(f"missing: {names}; the tests that need them are skipped. To install them: apt-get install {names}")
         return
     print(f"installing {' '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

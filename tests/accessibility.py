@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Page
 
 AXE = Path(__file__).parent.parent / "server" / "web" / "node_modules" / "axe-core" / "axe.min.js"
-_RUN = """() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(found =>
-    found.violations.map(each => `${each.id}: ${each.help}: ` + each.nodes.map(node => node.html.slice(0, 120)).join(' | ')))"""
+_RUN = """() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(
+    found => found.violations.map(
+        each => `${each.id}: ${each.help}: ` + each.nodes.map(node => node.html.slice(0, 120)).join(' | ')))"""
 
 
 def violations(page: Page) -> list[str]:

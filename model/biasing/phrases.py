@@ -121,19 +121,9 @@ class Phrases:
         """These phrases, wherever they may begin."""
         return Favour(tries, lambda token: self._decode([token]), options, ends)
 
-    def likely(self, hotwords: HotwordList, pieces: Pieces, row: Row) -> Iterator[Likely]:
-        """Phrases of a list that runs of a row's words sound like.
-
-        What was written without doubt was heard so, but for phrases that weigh more.
-        """
-
-        def least(weight: float) -> float:
-            return self.options.doubt * max(0.0, 2.0 - weight)
-
-        index, costs = self._indices(hotwords), _costs(pieces, row)
-        for likely in index.likely([text for text, _ in pieces], costs, least(index.heaviest)):
-            if sum(costs[likely.start : likely.stop]) >= least(likely.hotword.weight):
-                yield likely
+    def likely(self, hotwords: HotwordList, words: Sequence[str]) -> Iterator[Likely]:
+        """Phrases of a list that runs of these words sound like."""
+        return self._indices(hotwords).likely(words)
 
     def revise(self, choose: Chooser, rows: Sequence[tuple[Row, Pieces, Sequence[HotwordList], Memory, bool]]) -> dict[int, Row]:
         """Rows whose text has changed, by their index.
@@ -180,8 +170,9 @@ class Phrases:
     def _drafts(self, row: Row, pieces: Pieces, lists: Sequence[HotwordList], memory: Memory, is_whole: bool) -> Iterator[Draft]:
         """What is worth trying: the likeliest changes, then others in the place of these."""
         words, firsts = [text for text, _ in pieces], _firsts(pieces)
+        costs = [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(firsts)]
         scored = list[tuple[float, Change]]()
-        for likely in (each for hotwords in lists for each in self.likely(hotwords, pieces, row)):
+        for likely in (each for hotwords in lists for each in self._doubted(hotwords, words, costs)):
             for change in self._each_change(likely, words, memory):
                 score = likely.alike - self.options.nat * self._loss(change.tokens[0], row, firsts[likely.start])
                 if score >= self.options.least:
@@ -197,6 +188,17 @@ class Phrases:
             chosen = _best(scored)[: self.options.most]
             scored = [(score, change) for score, change in scored if change not in chosen]
             yield chosen
+
+    def _doubted(self, hotwords: HotwordList, words: Sequence[str], costs: Sequence[float]) -> Iterator[Likely]:
+        """What was written without doubt was heard so, but for phrases that weigh more."""
+
+        def least(weight: float) -> float:
+            return self.options.doubt * max(0.0, 2.0 - weight)
+
+        index = self._indices(hotwords)
+        for likely in index.likely(words, costs, least(index.heaviest)):
+            if sum(costs[likely.start : likely.stop]) >= least(likely.hotword.weight):
+                yield likely
 
     def _each_change(self, likely: Likely, words: Sequence[str], memory: Memory) -> Iterator[Change]:
         """With the space that is there, or with one: among Chinese, Latin words often have one."""
@@ -230,11 +232,6 @@ def _best(scored: Sequence[tuple[float, Change]]) -> list[Change]:
 def _firsts(pieces: Pieces) -> list[int]:
     """The position of each word's first token, and where the next one's would be."""
     return list(accumulate((len(tokens) for _, tokens in pieces), initial=0))
-
-
-def _costs(pieces: Pieces, row: Row) -> list[float]:
-    """Of each word, in nats."""
-    return [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(_firsts(pieces))]
 
 
 def places_of(phrases: Iterable[tuple[int, ...]], draft: Sequence[int]) -> frozenset[int]:

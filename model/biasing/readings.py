@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import NamedTuple
 
 from model.biasing.likely import letters
@@ -106,7 +105,8 @@ class Readings:
         return is_speech and bool(row.tokens) and _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
 
     def _hints(self, text: Text, foreign: Row | None) -> list[Hint]:
-        likely = self._likely(text, [row for row in (text.row, foreign) if row])
+        heard = [_texts(text.pieces(row.tokens)) for row in (text.row, foreign) if row]
+        likely = self._likely(text.lists, heard)
         everywhere = self._phrases.anywhere(text.lists, text.row.ends) if text.is_mixed else None
         hints = [Hint(everywhere)] if everywhere else []
         if likely:
@@ -114,14 +114,15 @@ class Readings:
             hints.append(Hint(prompt=", ".join(word.text for word in likely)))
         return hints
 
-    def _likely(self, text: Text, heard: Iterable[Row]) -> list[Hotword]:
-        """Phrases that sound like something in what was heard, the longest and most alike first."""
+    def _likely(self, lists: Sequence[HotwordList], heard: Iterable[Sequence[str]]) -> list[Hotword]:
+        """Phrases that sound like something in a text, the longest and most alike first."""
         scores = dict[Hotword, float]()
-        for row, hotwords in product(heard, text.lists):
-            for likely in self._phrases.likely(hotwords, text.pieces(row.tokens), row):
-                size = max(map(len, sounds(likely.said)))
-                if likely.alike >= self.options.alike and size >= self.options.sound:
-                    scores[likely.hotword] = max(likely.alike + 3 * size, scores.get(likely.hotword, 0.0))
+        for words in heard:
+            for hotwords in lists:
+                for likely in self._phrases.likely(hotwords, words):
+                    size = max(map(len, sounds(likely.said)))
+                    if likely.alike >= self.options.alike and size >= self.options.sound:
+                        scores[likely.hotword] = max(likely.alike + 3 * size, scores.get(likely.hotword, 0.0))
         return sorted(scores, key=lambda word: -scores[word])[: self.options.most]
 
     def _best(self, text: Text, readings: Sequence[Row]) -> Row:

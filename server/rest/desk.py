@@ -16,6 +16,7 @@ from server.files import FileSession, Progress, Turns
 from server.hotwords import HotwordLists
 from server.media import MediaLimits
 from server.metrics import Metrics
+from server.outbox import Outbox
 from server.protocols.base import ServerDefaults
 from streaming.commands import SessionConfig
 from streaming.errors import ProtocolViolation
@@ -24,6 +25,7 @@ from streaming.session import SessionLimits
 from streaming.text.growing import joined, text_of
 from streaming.timeline import seconds
 
+_MOST_UNREAD = 20_000  # utterances; more than the longest recording has
 LONGEST_NAME = 80  # of a model that there is not, in what is said about it
 
 T = TypeVar("T")
@@ -81,6 +83,26 @@ class Desk:
                 async for event in events:
                     yield event
 
+    async def flowing(self, source: Path | BinaryIO, config: SessionConfig) -> AsyncIterator[FinalTranscript | Progress]:
+        """The same, for a caller who may read slowly: the recording does not keep its turn for that long."""
+        box: Outbox[FinalTranscript | Progress | None] = Outbox(_MOST_UNREAD, _supersedes)
+        working = asyncio.create_task(self._pour(source, config, box))
+        try:
+            while event := await box.get():
+                yield event
+            await working
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    async def _pour(self, source: Path | BinaryIO, config: SessionConfig, box: Outbox[FinalTranscript | Progress | None]) -> None:
+        try:
+            async with aclosing(self.events(source, config)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    box.put([event])
+        finally:
+            box.put([None])
+
     def check_turn(self) -> None:
         """Raises ServerFault while the server goes, or too many files wait."""
         self.check_open()
@@ -105,6 +127,10 @@ class Desk:
         if name and name not in known and not name.startswith(VENDORS_MODELS):
             message = f"model is {name[:LONGEST_NAME]!r}, expected one of {', '.join(known)}"
             raise ProtocolViolation(message, field="model", code="model_not_found")
+
+
+def _supersedes(new: FinalTranscript | Progress | None, old: FinalTranscript | Progress | None) -> bool:
+    return isinstance(new, Progress) and isinstance(old, Progress)
 
 
 async def _attended(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -254,7 +254,7 @@ async def _events(desk: Desk, source: Any, wanted: Wanted) -> AsyncIterator[str]
     """Server-sent events: a delta an utterance; progress as comments, which clients skip."""
     found, growing = Transcript(), GrowingText()
     try:
-        async for event in desk.events(source, wanted.config):
+        async for event in desk.flowing(source, wanted.config):
             if isinstance(event, Progress):
                 found.duration_s = event.heard_s
                 yield f": {event.heard_s:.1f} s heard\n\n"

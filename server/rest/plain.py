@@ -119,7 +119,7 @@ async def _events(desk: Desk, source: BinaryIO, config: SessionConfig, length_s:
     found = Transcript()
     yield server_event("progress", {"heard_s": 0.0, "duration_s": length_s})
     try:
-        async for event in desk.events(source, config):
+        async for event in desk.flowing(source, config):
             if isinstance(event, Progress):
                 found.duration_s = event.heard_s
                 yield server_event("progress", {"heard_s": event.heard_s, "duration_s": length_s})

@@ -79,7 +79,7 @@ def test_health_readiness_metrics_and_the_front_page(running: Running) -> None:
     assert json.loads(get(running, "/readyz")[1])["capacity"] == running.service.admission.capacity
     metrics = get(running, "/metrics")[1]
     assert "stenoline_finals_total 1.0" in metrics and "stenoline_step" in metrics
-    assert "/v1/stream" in get(running, "/")[1]
+    assert "Stenoline" in get(running, "/")[1]
     assert get(running, "/nothing")[0] == 404
 
 

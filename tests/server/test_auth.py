@@ -142,8 +142,9 @@ def test_names_that_only_pretend_to_be_this_machine(serve: Serve, host: str, sta
 
 def test_what_needs_a_key(serve: Serve):
     running = serve(keys=KEYS)
-    assert [get(running, path) for path in ("/", "/metrics", "/healthz", "/readyz")] == [401, 401, 200, 200]
-    assert [get(running, path, Authorization="Bearer first-key") for path in ("/", "/metrics")] == [200, 200]
+    assert [get(running, path) for path in ("/metrics", "/v1/models", "/docs")] == [401, 401, 401]
+    assert [get(running, path) for path in ("/", "/v1/info", "/healthz", "/readyz")] == [200, 200, 200, 200]
+    assert [get(running, path, Authorization="Bearer first-key") for path in ("/metrics", "/v1/models", "/docs")] == [200, 200, 200]
 
 
 def test_an_open_address_needs_a_key_or_a_word():

@@ -22,6 +22,7 @@ from streaming.errors import Overloaded, ProtocolViolation
 from streaming.events import FinalTranscript
 from tests.helpers import s16, talk
 from tests.server.conftest import SPEECH, Peer, Running, Serve, wait_for
+from tests.server.protocols.test_conformance import Indiscreet, assert_discreet
 
 KEY = {"additional_headers": {"Authorization": "Bearer a-key-of-my-own-1"}}
 OTHER = {"additional_headers": {"Authorization": "Bearer a-key-of-another"}}
@@ -155,6 +156,20 @@ def test_the_last_words_of_a_speaker_who_vanishes_reach_the_room(running: Runnin
         assert viewer.until("final")["text"]
         assert viewer.until("speaker")["live"] is False
     assert wait_for(lambda: running.service.admission.live == 0)
+
+
+def test_viewers_do_not_see_what_the_speaker_does_not(serve: Serve):
+    running = serve(Indiscreet(), redact=("number",), profanity=False)
+    with running.session(ROOM) as viewer, running.session(SPEAKER, **KEY) as speaker:
+        speaker.start(text={"redact": ["card"]})
+        for at in range(0, len(SPEECH), 16_000):
+            speaker.socket.send(SPEECH[at : at + 16_000])
+            speaker.send("keepalive")
+        stop(speaker)
+        while viewer.hear() != {"type": "speaker", "live": False}:
+            pass
+    assert_discreet(json.dumps(viewer.got))
+    assert said(viewer.of("final")) == said(speaker.of("final"))
 
 
 def test_the_first_key_makes_the_room_its_own(running: Running):

@@ -392,6 +392,7 @@ RECORDINGS: list[tuple[str, Content]] = [
     ("openai", {"include[]": "logprobs"}),
     ("openai", {"include[]": "logprobs", "stream": "true"}),
     ("asr", {}),
+    ("asr", {"stream": "true"}),
 ]
 
 

@@ -181,7 +181,8 @@ def test_who_waits_for_a_turn_is_told_so_and_who_goes_leaves_nothing_behind(serv
     running = serve(recogniser := Held(), max_files=1)
     url, engine = f"http://{running.address}/asr", running.service.engines[0]
     with requests.post(url, stream=True, timeout=30, **form(stream="true")) as first:
-        assert b"progress" in next(first.iter_lines())
+        told = first.iter_lines()
+        assert b"progress" in next(told)
         assert wait_for(lambda: engine.sessions == 1)
         with requests.post(url, stream=True, timeout=30, **form(stream="true")) as second:
             lines = second.iter_lines()

@@ -47,7 +47,7 @@ def stop(page: Page) -> str:
 def until_heard(page: Page, seconds: float) -> None:
     """On the page's own clock."""
     page.wait_for_function(
-        "least => { const [m, s] = document.querySelector('.figures .time').textContent.split(':').map(Number); return 60 * m + s >= least }",
+        "least => { const [m, s] = document.querySelector('.figures .time').textContent.split(':'); return 60 * m + +s >= least }",
         arg=seconds,
         timeout=60_000,
     )

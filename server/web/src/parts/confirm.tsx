@@ -1,7 +1,7 @@
 /** A button for what cannot be undone: it asks once more, in its place. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { t } from "../i18n/common";
 import { Icon, type IconName } from "./icon";
@@ -20,7 +20,7 @@ export function Confirm({ icon, label, about, question, action, act }: Propertie
   const first = useRef<HTMLButtonElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const wasAsking = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isAsking.value) first.current?.focus();
     else if (wasAsking.current) opener.current?.focus();
     wasAsking.current = isAsking.value;

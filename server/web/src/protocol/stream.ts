@@ -159,7 +159,8 @@ export class Stream {
   private async recall(room?: string): Promise<void> {
     if (!room || !this.session.id) return;
     for (const final of (await past(room)).filter((each) => each.session === this.session.id)) {
-      if ((final.end + this.session.shift) * this.tape.rate > this.covered + 1) this.take(final);
+      const end = final.words.at(-1)!.end + this.session.shift; // of a segment that was kept, no other end is known
+      if (end * this.tape.rate > this.covered + 1) this.take(final);
     }
   }
 

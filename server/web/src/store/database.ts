@@ -76,9 +76,11 @@ function settled<T>(request: IDBRequest<T>): Promise<T> {
   });
 }
 
-async function change(stores: Store[], work: (transaction: IDBTransaction) => void): Promise<void> {
+/** `isAll`: the work asks for nothing more later, so it is done even if the page is closed right now. */
+async function change(stores: Store[], work: (transaction: IDBTransaction) => void, isAll = true): Promise<void> {
   const transaction = (await database()).transaction(stores, "readwrite");
   work(transaction);
+  if (isAll) transaction.commit();
   await new Promise<void>((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = transaction.onerror = () => reject(transaction.error);
@@ -140,7 +142,7 @@ export function amend(id: string, part: Partial<Transcript>, put: Segment[] = []
       if (isWhole) t.objectStore("segments").delete(all(id));
       for (const segment of put) t.objectStore("segments").put(segment);
     };
-  });
+  }, false);
 }
 
 export function keepSound(transcript: string, number: number, data: Int16Array | Blob): Promise<void> {

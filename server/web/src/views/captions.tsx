@@ -26,6 +26,9 @@ export function Captions() {
   const named = SIZES.some((each) => each === size.value);
   return (
     <div
+      onPointerDown={(event) => {
+        if (panel.value === "look" && !(event.target as Element).closest(".tools")) panel.value = null;
+      }}
       class={["stage", `at-${position.value}`, `align-${align.value}`, named ? `size-${size.value}` : "", isTransparent.value ? "transparent" : "", isAwake || isNeeded ? "awake" : ""].join(" ")}
       style={named ? {} : { "--size": `${size.value}px` }}
     >

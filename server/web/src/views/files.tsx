@@ -150,22 +150,22 @@ function Actions({ job, gone }: { job: Job; gone: () => void }) {
   return (
     <div class="job-actions">
       {(phase === "stopped" || phase === "pausing") && (
-        <button type="button" aria-label={t("retryOf", { name })} onClick={() => files.retry(id)}>
+        <button type="button" aria-label={`${common("retry")}: ${name}`} onClick={() => files.retry(id)}>
           <Icon name="again" /> {common("retry")}
         </button>
       )}
       {!isOver && (
-        <button type="button" aria-label={t("cancelOf", { name })} onClick={() => files.cancel(id)}>
+        <button type="button" aria-label={`${common("cancel")}: ${name}`} onClick={() => files.cancel(id)}>
           <Icon name="close" /> {common("cancel")}
         </button>
       )}
       {phase === "stopped" && (
-        <button type="button" aria-label={t("removeOf", { name })} onClick={() => (void files.dismiss(id), gone())}>
+        <button type="button" aria-label={`${common("remove")}: ${name}`} onClick={() => (void files.dismiss(id), gone())}>
           <Icon name="remove" /> {common("remove")}
         </button>
       )}
       {phase === "done" && (
-        <a class="button" href={link("history", id)} aria-label={t("openOf", { name })}>
+        <a class="button" href={link("history", id)} aria-label={`${t("open")}: ${name}`}>
           {t("open")}
         </a>
       )}

@@ -15,7 +15,7 @@ import { Notice } from "../parts/notice";
 import { Player, STEP_S } from "../parts/player";
 import { Reading } from "../parts/reading";
 import { link } from "../parts/route";
-import { amend, changes, segments as segmentsOf, transcript as transcriptOf, type Segment, type Transcript } from "../store/database";
+import { changes, keep, keepSegment, segments as segmentsOf, transcript as transcriptOf, type Segment, type Transcript } from "../store/database";
 import * as files from "../store/files";
 import * as history from "../store/history";
 import { showsConfidence } from "../store/settings";
@@ -47,12 +47,19 @@ export function TranscriptView({ id, place }: Properties) {
   const save = async (changed: Segment) => {
     segments.value = segments.value.map((each) => (each.number === changed.number ? changed : each));
     const words = segments.value.reduce((sum, each) => sum + each.words.length, 0);
-    isUnsaved.value = await amend(id, { words }, [changed]).then(
+    shown.value = { ...shown.value!, words };
+    await note(keepSegment(shown.value, changed));
+  };
+  const retitle = (title: string) => {
+    shown.value = { ...shown.value!, title };
+    void note(keep(shown.value));
+  };
+  const note = async (saved: Promise<void>) => {
+    isUnsaved.value = await saved.then(
       () => false,
       () => true,
     );
   };
-  const retitle = (title: string) => void amend(id, { title }).catch(() => (isUnsaved.value = true));
 
   if (shown.value === undefined) return null;
   if (shown.value === null) return <Absent />;
