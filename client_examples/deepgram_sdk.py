@@ -1,7 +1,8 @@
-"""Stream an audio file to Stenoline with Deepgram's own SDK: only the URL differs.
+"""Deepgram's own SDK against Stenoline, live or a recording as a whole: only the URL differs.
 
 pip install deepgram-sdk soundfile
 python client_examples/deepgram_sdk.py data/talk.flac
+python client_examples/deepgram_sdk.py --whole data/talk.flac
 """
 
 import argparse
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 
+import httpx
 import soundfile
 import websockets
 from deepgram import DeepgramClient
@@ -20,10 +22,24 @@ from deepgram.listen.v1.socket_client import V1SocketClient
 
 
 def main(options: argparse.Namespace) -> None:
-    """One session."""
+    """One session, or one request."""
     http, ws = options.url.replace("ws", "http", 1), options.url
     here = DeepgramClientEnvironment(base=http, production=ws, agent=ws, agent_rest=http)
     client = DeepgramClient(api_key=options.key, environment=here)
+    transcribe(client, options) if options.whole else stream(client, options)
+
+
+def transcribe(client: DeepgramClient, options: argparse.Namespace) -> None:
+    """The recording goes up as it is; its utterances come back at once."""
+    with open(options.file, "rb") as file:
+        settings = {"language": options.language, "utterances": True, "request_options": {"timeout_in_seconds": 600}}
+        found = client.listen.v1.media.transcribe_file(request=file.read(), model="whisper-base", **settings)
+    for utterance in found.results.utterances or ():
+        print(f"{'final':8}{utterance.start:7.2f}  {utterance.transcript}")
+
+
+def stream(client: DeepgramClient, options: argparse.Namespace) -> None:
+    """The file goes out at the pace of speech."""
     with soundfile.SoundFile(options.file) as file:
         settings = {"encoding": "linear16", "sample_rate": file.samplerate, "channels": file.channels, "interim_results": True}
         with client.listen.v1.connect(model="whisper-base", language=options.language, **settings) as connection:
@@ -51,8 +67,9 @@ def show(message: object) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Stream an audio file to Stenoline with Deepgram's SDK.")
-    parser.add_argument("file")
+    parser = argparse.ArgumentParser(description="Transcribe a sound file with Deepgram's SDK, live or as a whole.")
+    parser.add_argument("file", help="WAV, FLAC, OGG, MP3; as a whole also M4A, WebM and others")
+    parser.add_argument("--whole", action="store_true", help="one request for the recording, not live")
     parser.add_argument("--url", default="ws://127.0.0.1:8000", help="default: %(default)s")
     parser.add_argument("--key", default=os.environ.get("STENOLINE_API_KEY", "none"), help="API key (default: STENOLINE_API_KEY)")
     parser.add_argument("--language", default="multi", help="such as en (default: multi, found from the audio)")
@@ -60,7 +77,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     try:
         main(arguments)
-    except (ApiError, OSError, soundfile.SoundFileError, websockets.WebSocketException) as error:
+    except (ApiError, OSError, httpx.HTTPError, soundfile.SoundFileError, websockets.WebSocketException) as error:
         sys.exit(f"error: {arguments.file} to {arguments.url}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

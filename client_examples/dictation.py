@@ -2,7 +2,7 @@
 
 pip install websockets sounddevice        (and to type: apt-get install xdotool; on Wayland wtype; elsewhere pip install pynput)
 python client_examples/dictation.py
-python client_examples/dictation.py --socket /tmp/dictation        (then, to see it: nc -U /tmp/dictation)
+python client_examples/dictation.py --socket ~/.dictation        (then, to see it: nc -U ~/.dictation)
 
 Words are typed once they are stable; --eager types them at once and corrects the unstable ones with backspaces. "new line" and
 "new paragraph" (换行, 新段落), said on their own, do that.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 
@@ -68,7 +69,8 @@ async def main(options: argparse.Namespace) -> None:
     screen = Screen(console, sound)
     settings = {"key": options.key, "language": options.language or None, "hotwords": options.hotword}
     async with Transcriber(options.url, **settings) as session:
-        with Live(screen, console=console, refresh_per_second=10, transient=True) if console.is_terminal else console:
+        live = Live(screen, console=console, refresh_per_second=10, transient=True)
+        with live if console.is_terminal else contextlib.nullcontext():
             async for event in converse(session, sound):
                 screen.show(event)
 

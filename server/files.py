@@ -85,7 +85,7 @@ class FileSession:
             audio = AudioFormat(Encoding.F32LE, channels=self._channels)
             self._do(Configure(replace(config, audio=audio, partials=False)))
             heard, reading = 0, blocks(source, limits, self._channels)
-            while (block := await asyncio.to_thread(_next, reading)) is not None:
+            while (block := await _read(reading)) is not None:
                 self._do(Append(block.astype("<f4").tobytes()))
                 heard += len(block)
                 while self._session.backlog > _AHEAD_S:
@@ -134,6 +134,15 @@ class FileSession:
                 self._metrics.finals.inc()
                 self._metrics.words.inc(len(event.words))
                 yield event
+
+
+async def _read(reading: Iterator[Any]) -> Samples | None:
+    """The next block; also one who is cancelled stays until the thread has let go of the file."""
+    block = asyncio.ensure_future(asyncio.to_thread(_next, reading))
+    try:
+        return await asyncio.shield(block)
+    finally:
+        await asyncio.gather(block, return_exceptions=True)
 
 
 def _next(reading: Iterator[Any]) -> Samples | None:

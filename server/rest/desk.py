@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from anyio import CancelScope
 from starlette.requests import ClientDisconnect, Request
 
 from server.engine import Engine
@@ -93,7 +94,8 @@ class Desk:
             await working
         finally:
             working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            with CancelScope(shield=True):  # Starlette cancels each await of a stream whose caller has gone
+                await asyncio.gather(working, return_exceptions=True)
 
     async def _pour(self, source: Path | BinaryIO, config: SessionConfig, box: Outbox[FinalTranscript | Progress | None]) -> None:
         try:
@@ -144,6 +146,7 @@ async def _attended(request: Request, work: Coroutine[Any, Any, T]) -> T:
     finally:
         working.cancel()
         leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
 
 
 async def _left(request: Request) -> None:

@@ -77,6 +77,5 @@ async def proxy(address: str, *faults: tuple[str, int]) -> AsyncIterator[Proxy]:
     finally:
         listener.close()
         found.cut()
-        while found._links:
-            await asyncio.sleep(0.01)
+        await asyncio.gather(*found._links, return_exceptions=True)
         await asyncio.sleep(0.01)  # sockets that are aborted are closed by the loop

@@ -318,6 +318,20 @@ def test_hotwords_outlive_the_connection(serve: Serve):
     assert isinstance(closed, Closed)
 
 
+def test_a_client_that_says_nothing_is_not_taken_for_gone(serve: Serve, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("client_examples.client.KEEPALIVE_S", 0.2)
+
+    async def run() -> list[Event]:
+        async with Transcriber(serve(idle_s=1.0).url()) as session:
+            await asyncio.sleep(1.5)
+            await talk(session, speech(5), pace=0)
+            return [event async for event in session]
+
+    events = asyncio.run(run())
+    check(events, 5)
+    assert not of(Reconnecting, events)
+
+
 async def enter(url: str, **settings: Any) -> None:
     async with Transcriber(url, **settings):
         pass

@@ -45,6 +45,7 @@ def say(program: subprocess.Popen[bytes], recording: Path) -> None:
     assert program.stdin
     program.stdin.write(soundfile.read(recording, dtype="int16")[0].tobytes())
     program.stdin.close()
+    program.stdin = None  # `communicate` would write to it
 
 
 def connected(path: Path) -> socket.socket:

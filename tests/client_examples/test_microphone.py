@@ -15,7 +15,7 @@ import pytest
 
 from bench.live import Server
 from tests.client_examples.conftest import Speaker
-from tests.client_examples.programs import ALLOWED, FOLDER, error_rate, is_one_line, run
+from tests.client_examples.programs import ALLOWED, FOLDER, NOWHERE, error_rate, is_one_line, run
 
 LIMIT_S = 90
 
@@ -82,6 +82,13 @@ def test_a_microphone_that_is_not_there(device: str, talk_opening: tuple[Path, s
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"error: the microphone {device} cannot be used".encode())
     assert b"Traceback" not in done.stderr
+
+
+def test_no_server(talk_opening: tuple[Path, str], microphone_hears: Speaker):
+    with microphone_hears(talk_opening[0]) as environment:
+        done = run("microphone.py", "--url", NOWHERE, **environment)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(b"error: ws://127.0.0.1:9") and b"Traceback" not in done.stderr
 
 
 def test_without_access_to_microphones_it_says_what_to_install(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from websockets.sync.server import serve as serve_websockets
 
 from bench.live import Server
 from tests.client_examples.outside import ALLOWED, EXAMPLES, NOWHERE, error_rate, program
-from tests.server.conftest import Serve, serve  # noqa: F401
+from tests.server.conftest import Serve, serve, wait_for  # noqa: F401
 
 # Writes raw sound as a microphone would give it; the signal that ends a recorder ends it as well.
 RECORDER = """
@@ -108,6 +109,34 @@ def test_a_talk_is_written_at_the_cursor(live: Server, talk_opening: tuple[Path,
     assert done.lines[1].startswith("left ") and "  " not in done.lines[1]
     assert done.shown and all(done.shown)
     assert done.cursor == [2, len(f"left {written}") - 1]  # on the last letter
+
+
+def test_in_insert_mode_typing_goes_on_behind_it(serve: Serve, talk_opening: tuple[Path, str], tmp_path: Path):  # noqa: F811
+    played = recorder(talk_opening[0], tmp_path)
+    (tmp_path / "sound.raw").write_bytes((tmp_path / "sound.raw").read_bytes()[:96_000])
+    settings = tmp_path / "settings.lua"
+    settings.write_text(
+        f"require('stenoline').setup(vim.json.decode([==[{json.dumps({'url': serve().url(), 'recorder': played})}]==]))"
+    )
+    nvim, address = program("nvim", "neovim"), str(tmp_path / "nvim.socket")
+    command = [nvim, "--headless", "-u", "NONE", "-i", "NONE", "--listen", address, "--cmd", f"set rtp^={EXAMPLES / 'neovim'}"]
+
+    def remote(option: str, text: str) -> str:
+        done = subprocess.run([nvim, "--server", address, option, text], capture_output=True, text=True, timeout=20)
+        return done.stdout + done.stderr
+
+    with subprocess.Popen(
+        [*command, "-c", "runtime plugin/stenoline.lua", "-c", f"luafile {settings}"], stdin=subprocess.PIPE
+    ) as editor:
+        assert wait_for((tmp_path / "nvim.socket").exists)
+        remote("--remote-send", "ileft right<Esc>0eli<Cmd>StenolineStart<CR>")
+        assert wait_for(lambda: remote("--remote-expr", "luaeval('require(\"stenoline\").is_listening()')") == "v:false")
+        remote("--remote-send", "!")
+        mode, line = remote("--remote-expr", "mode() .. getline(1)")[:1], remote("--remote-expr", "getline(1)")
+        remote("--remote-send", "<Esc><Cmd>qall!<CR>")
+        assert editor.wait(20) == 0
+    assert mode == "i"
+    assert re.fullmatch(r"left [\w. ]+! right", line)
 
 
 def test_stopped_in_the_middle_what_was_said_is_finished(live: Server, talk_opening: tuple[Path, str], tmp_path: Path):

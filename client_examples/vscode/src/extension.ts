@@ -43,8 +43,9 @@ async function toggle(context: vscode.ExtensionContext): Promise<void> {
 
 function start(settings: Settings, program: string[]): void {
   show("$(loading~spin) Connecting", "Stop dictation");
+  let isRecording = true;
   const stream = new Stream(settings, {
-    listening: () => show("$(record) Listening", "Stop dictation"),
+    listening: () => isRecording && show("$(record) Listening", "Stop dictation"),
     partial,
     final: (text) => {
       partial("", "");
@@ -60,6 +61,7 @@ function start(settings: Settings, program: string[]): void {
     },
   });
   const recorder = record(program, (sound) => stream.hear(sound), (reason) => {
+    isRecording = false;
     if (reason) fail(reason);
     if (running?.stream !== stream) return;
     show("$(loading~spin) Finishing", "Dictation is being finished");

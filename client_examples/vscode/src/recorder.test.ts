@@ -16,11 +16,13 @@ function recording(program: string[], killAfter?: number) {
 const node = (code: string) => [process.execPath, "-e", code];
 
 test("sound comes whole, then the end", async () => {
-  assert.deepEqual(await recording(node("process.stdout.write('x'.repeat(300000))")), { sound: "x".repeat(300_000), reason: undefined });
+  const done = await recording(node("process.stdout.write('x'.repeat(300000))"));
+  assert.deepEqual(done, { sound: "x".repeat(300_000), reason: undefined });
 });
 
 test("one that is stopped did not fail", async () => {
-  assert.deepEqual(await recording(node("process.stdout.write('abc'); setInterval(() => 0, 1000)"), 3), { sound: "abc", reason: undefined });
+  const done = await recording(node("process.stdout.write('abc'); setInterval(() => 0, 1000)"), 3);
+  assert.deepEqual(done, { sound: "abc", reason: undefined });
 });
 
 test("what failed is said in its own words, the last line", async () => {

@@ -39,12 +39,16 @@ export function command(given: string[]): string[] {
 }
 
 /** Runs until `kill`; `ended` comes once, after the last sound, with a reason if the program failed. */
-export function record([program, ...rest]: string[], hear: (sound: Buffer) => void, ended: (reason?: string) => void): ChildProcess {
+export function record(command: string[], hear: (sound: Buffer) => void, ended: (reason?: string) => void): ChildProcess {
+  const [program, ...rest] = command;
   const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"] });
   let complaint = "";
   child.stdout.on("data", hear);
   child.stderr.on("data", (text) => (complaint = (complaint + text).slice(-500)));
   child.on("error", (error) => (complaint = error.message));
-  child.on("close", (code) => ended(code && !child.killed ? `Recorder ${program} failed: ${complaint.trim().split("\n").pop()}` : undefined));
+  child.on("close", (code) => {
+    const reason = `Recorder ${program} failed: ${complaint.trim().split("\n").pop()}`;
+    ended(code && !child.killed ? reason : undefined);
+  });
   return child;
 }

@@ -16,7 +16,7 @@ export interface Word {
 
 /** What a stream tells. `ended` comes once and last; without a reason it ended in order. */
 export interface Listener {
-  listening(): void;
+  listening(): unknown;
   partial(stable: string, unstable: string): void;
   final(text: string): void;
   warning(message: string): void;

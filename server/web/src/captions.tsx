@@ -10,6 +10,7 @@ import { ask } from "./store/server";
 import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/captions.css";
+import "./styles/tools.css";
 import { Captions } from "./views/captions";
 
 effect(() => {

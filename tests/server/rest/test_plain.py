@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import base64
 import codecs
+import contextlib
 import json
 import threading
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 
@@ -190,6 +192,18 @@ def test_who_waits_for_a_turn_is_told_so_and_who_goes_leaves_nothing_behind(serv
         assert wait_for(lambda: running.service.desk.turns._waiting == 0)
     assert wait_for(lambda: engine.sessions == 0)
     recogniser.let.set()
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+def test_nothing_is_read_any_more_when_the_recording_is_let_go_of(running: Running, capfd: pytest.CaptureFixture[str], stream: str):
+    recording = [("file", ("a.wav", encoded(np.tile(SPEECH, 20), "wav", 16_000)))]
+    for _ in range(20):
+        with requests.Session() as caller, contextlib.suppress(requests.ReadTimeout):
+            url = f"http://{running.address}/asr"
+            answer = caller.post(url, stream=True, timeout=(5, 0.05), files=recording, data={"stream": stream})
+            next(answer.iter_lines())
+    assert wait_for(lambda: running.service.engines[0].sessions == 0)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

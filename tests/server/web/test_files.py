@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from bench.live import Server
 from model.interfaces import Hypothesis, StepRequest
 from model.scripted import ScriptedRecogniser
 from tests.accessibility import violations
+from tests.client_examples.proxy import proxy
 from tests.helpers import talk
 from tests.server.conftest import Running, Serve, wait_for
 from tests.server.web.conftest import Open, error_rate, http
@@ -53,6 +57,23 @@ def recording(tmp_path: Path) -> Path:
     path = tmp_path / "Meeting.wav"
     soundfile.write(path, talk(0.3, 1.5, 0.8, 1.2, 0.8, 1.4, 0.6), 16_000)
     return path
+
+
+@contextmanager
+def breakable(address: str) -> Iterator[tuple[str, Callable[[], object]]]:
+    """(address to use instead, what breaks all connections over it)."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    made = proxy(address)
+    between = asyncio.run_coroutine_threadsafe(made.__aenter__(), loop).result(30)
+    try:
+        yield f"http://{between.url.split('/')[2]}", lambda: loop.call_soon_threadsafe(between.cut)
+    finally:
+        asyncio.run_coroutine_threadsafe(made.__aexit__(None, None, None), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def open_files(open_page: Open, running: Running) -> Page:
@@ -125,8 +146,12 @@ def test_five_files_of_which_one_is_broken(live: Server, talk_opening: tuple[Pat
 def test_cancelled_in_the_middle_and_tried_again(serve: Serve, halting: Halting, recording: Path, open_page: Open):
     running = serve(halting)
     page = open_files(open_page, running)
-    hand_in(page, recording)
+    other = recording.with_name("Other.wav")
+    other.write_bytes(recording.read_bytes())
+    hand_in(page, recording, other)
     expect(card(page, "Meeting").locator(".tail")).not_to_be_empty()
+    card(page, "Other").get_by_role("button", name="Cancel").click()
+    expect(card(page, "Other").locator(".state")).to_have_text("Cancelled")
     card(page, "Meeting").get_by_role("button", name="Cancel").click()
     expect(card(page, "Meeting").locator(".state")).to_have_text("Cancelled")
     assert wait_for(lambda: running.service.engines[0].sessions == 0)
@@ -176,6 +201,51 @@ def test_without_a_network_it_waits_and_goes_on_by_itself(serve: Serve, recordin
     is_done(page, "Meeting")
 
 
+def test_the_network_goes_in_the_middle(serve: Serve, halting: Halting, recording: Path, open_page: Open):
+    running = serve(halting)
+    with breakable(running.address) as (url, cut):
+        page = open_page(f"{url}/#/files")
+        hand_in(page, recording)
+        expect(card(page, "Meeting").locator(".tail")).not_to_be_empty()
+        cut()
+        expect(card(page, "Meeting").locator(".state")).to_contain_text("Trying again")
+        assert wait_for(lambda: running.service.engines[0].sessions == 0)
+        halting.let.set()
+        is_done(page, "Meeting")
+        assert text_of(page, "Meeting") == written(running, recording)
+
+
+def test_cancelled_on_its_way_up(serve: Serve, tmp_path: Path, open_page: Open):
+    large = tmp_path / "large.wav"
+    soundfile.write(large, talk(0.3, 60.0), 16_000)
+    running = serve()
+    page = open_files(open_page, running)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 300_000}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    hand_in(page, large)
+    expect(card(page, "large").locator(".state")).to_have_text(re.compile(r"Going up: [1-9]\d? %"))
+    card(page, "large").get_by_role("button", name="Cancel").click()
+    expect(card(page, "large").locator(".state")).to_have_text("Cancelled")
+    assert wait_for(lambda: running.service.engines[0].sessions == 0)
+
+
+def test_two_pages_do_not_do_it_twice(serve: Serve, halting: Halting, recording: Path, open_page: Open):
+    page = open_files(open_page, running := serve(halting))
+    hand_in(page, recording)
+    expect(card(page, "Meeting").locator(".tail")).not_to_be_empty()
+    other = page.context.new_page()
+    other.goto(f"http://{running.address}/#/history")
+    expect(other.locator(".cards .state")).to_have_text("Being written down")
+    other.get_by_role("link", name="Files", exact=True).click()
+    expect(other.get_by_text("Drop recordings here")).to_be_visible()
+    expect(other.locator(".job")).to_have_count(0)
+    other.get_by_role("link", name="History", exact=True).click()
+    halting.let.set()
+    is_done(page, "Meeting")
+    expect(other.locator(".cards .facts")).to_contain_text("words")
+    expect(other.locator(".cards .state")).to_have_count(0)  # told by the page that does it
+
+
 def test_a_key_is_asked_for(serve: Serve, recording: Path, open_page: Open):
     page = open_files(open_page, serve(keys=(b"secret",)))
     hand_in(page, recording)
@@ -209,7 +279,8 @@ def test_a_recording_that_is_too_long(serve: Serve, recording: Path, open_page: 
 DROP = """() => {
   const given = new DataTransfer();
   for (const name of ['one.wav', 'two.wav']) given.items.add(new File(['no sound'], name));
-  for (const type of ['dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, {dataTransfer: given, bubbles: true, cancelable: true}));
+  const how = {dataTransfer: given, bubbles: true, cancelable: true};
+  for (const type of ['dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, how));
 }"""
 
 

@@ -121,7 +121,9 @@ def test_a_click_seeks_and_the_spoken_word_moves_on(shelf: Shelf):
     page.locator(".word").nth(8).click()
     assert spoken(page) == 8 and position_s(page) == pytest.approx(starts[8], abs=0.05)
     page.keyboard.press(" ")
-    page.wait_for_function("() => [...document.querySelectorAll('.word')].findIndex(word => word.classList.contains('spoken')) >= 11")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.word')].findIndex(word => word.classList.contains('spoken')) >= 11"
+    )
     page.keyboard.press(" ")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     now, at = spoken(page), position_s(page)
@@ -293,7 +295,7 @@ def test_a_recording_of_the_microphone(shelf: Shelf, tmp_path: Path):
     page.goto(shelf.url + "#/live")
     page.reload()
     page.get_by_role("button", name="Start listening").click()
-    expect(page.locator(".finals")).not_to_be_empty(timeout=PATIENCE_MS)
+    page.wait_for_selector(".finals span[lang]", timeout=PATIENCE_MS)
     page.get_by_role("link", name="History", exact=True).click()
     expect(page.locator(".cards .state")).to_have_text("Being recorded")
     page.locator(".cards a").first.click()

@@ -26,8 +26,8 @@ ALLOWED = 0.15
 WATCH = """() => {
   window.shown = [];
   new MutationObserver(() => {
-    const text = (of) => document.querySelector(of)?.textContent ?? '';
-    window.shown.push([text('.finals'), text('.saying .stable'), text('.saying .unstable')]);
+    const text = (of) => [...document.querySelectorAll(of)].map(each => each.textContent).join('');
+    window.shown.push([text('.finals span[lang]'), text('.saying .stable'), text('.saying .unstable')]);
   }).observe(document.querySelector('.captions'), {subtree: true, childList: true, characterData: true});
 }"""
 
@@ -71,9 +71,10 @@ def test_speaking(live: Server, talk_opening: tuple[Path, str], open_page: Open)
     heard = stop(page)
     assert error_rate(text, heard) <= ALLOWED
     shown = page.evaluate("() => window.shown")
-    first_final = next(i for i, (finals, stable, unstable) in enumerate(shown) if len(finals) > len(stable + unstable))
+    first_final = next(i for i, (finals, _, _) in enumerate(shown) if finals)
     assert any(unstable for _, _, unstable in shown[:first_final]), "a partial comes before its final"
     assert any(stable for _, stable, _ in shown)
+    assert page.get_by_role("log").inner_text() in heard, "read aloud is what stays"
     page.get_by_label("Confidence").check()
     assert page.locator(".finals [class^=doubt]").count() == len(heard.split())
     assert violations(page) == []

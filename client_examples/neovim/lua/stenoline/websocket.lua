@@ -65,7 +65,7 @@ end
 -- Connects. on: open(), message(text), closed(reason or nil): exactly once, with a reason unless the server closed in order.
 local function connect(url, headers, on)
   local host, rest = url:match("^ws://([^/?]+)(.*)$")
-  if not host then error("url is " .. url .. ", expected ws://HOST:PORT/PATH (no TLS here: reach far servers through ssh -L)", 0) end
+  if not host then error("url is " .. url .. ", expected ws://HOST:PORT/PATH (without TLS; far ones: ssh -L)", 0) end
   local self = setmetatable({ on = on, data = "", parts = {} }, Socket)
   self.request = { "GET " .. (rest:match("^/") and rest or "/" .. rest) .. " HTTP/1.1", "Host: " .. host, "Upgrade: websocket" }
   vim.list_extend(self.request, { "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " .. nonce() })

@@ -66,7 +66,6 @@ export const t = phrases(
     of: "{now} of {all}",
     confidence: "Confidence",
     confidenceHelp: "Mark the words that the model is not sure of",
-    saved: "Saved",
     noRoom: "This browser could not save the change: its disk is full, or it keeps nothing in this window. Export the text before you leave.",
   },
   {
@@ -134,7 +133,6 @@ export const t = phrases(
     of: "{now} / {all}",
     confidence: "置信度",
     confidenceHelp: "标出模型没有把握的词",
-    saved: "已保存",
     noRoom: "浏览器未能保存修改：磁盘已满，或此窗口不保存数据。离开前请导出文字。",
   },
 );

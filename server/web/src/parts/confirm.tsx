@@ -33,7 +33,12 @@ export function Confirm({ icon, label, about, question, action, act }: Propertie
     );
   }
   return (
-    <span class="confirm" role="group" aria-label={question} onKeyDown={(event) => event.key === "Escape" && (isAsking.value = false)}>
+    <span
+      class="confirm"
+      role="group"
+      aria-label={question}
+      onKeyDown={(event) => event.key === "Escape" && (isAsking.value = false)}
+    >
       <span>{question}</span>
       <button type="button" ref={first} onClick={() => (isAsking.value = false)}>
         {t("cancel")}

@@ -11,7 +11,10 @@ export function onDrop(take: (files: File[], folders: number) => void): void {
     event.preventDefault();
     act(event);
   };
-  addEventListener("dragover", withFiles(() => (isOver.value = true)));
+  addEventListener(
+    "dragover",
+    withFiles(() => (isOver.value = true)),
+  );
   addEventListener("dragleave", (event) => event.relatedTarget === null && (isOver.value = false));
   addEventListener(
     "drop",
@@ -19,7 +22,10 @@ export function onDrop(take: (files: File[], folders: number) => void): void {
       isOver.value = false;
       const items = [...dataTransfer!.items].filter((item) => item.kind === "file");
       const files = items.filter((item) => !item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile());
-      take(files.filter((file) => file !== null), items.length - files.length);
+      take(
+        files.filter((file) => file !== null),
+        items.length - files.length,
+      );
     }),
   );
 }

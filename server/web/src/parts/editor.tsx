@@ -38,7 +38,13 @@ function Field({ segment, head, save }: { segment: Segment; head: Playhead | nul
   };
   return (
     <div class="paragraph">
-      <button type="button" class="plain time" disabled={!head} aria-label={t("playFrom", { time })} onClick={() => (head?.seek(segment.start), void head?.play())}>
+      <button
+        type="button"
+        class="plain time"
+        disabled={!head}
+        aria-label={t("playFrom", { time })}
+        onClick={() => (head?.seek(segment.start), void head?.play())}
+      >
         {time}
       </button>
       <textarea

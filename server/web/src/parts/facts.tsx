@@ -1,6 +1,6 @@
 /** When a transcript was made, how long it is, of what it came, in what language, how many words. */
 
-import { clock, date, languageName } from "../i18n";
+import { clock, date, language, languageName } from "../i18n";
 import { t } from "../i18n/history";
 import type { Transcript } from "../store/database";
 
@@ -11,7 +11,7 @@ export function Facts({ of }: { of: Transcript }) {
       {of.duration > 0 && <span>{clock(of.duration)}</span>}
       <span>{t(of.source)}</span>
       {of.language && <span>{languageName(of.language)}</span>}
-      <span>{of.words === 1 ? t("oneWord") : t("words", { n: of.words.toLocaleString() })}</span>
+      <span>{of.words === 1 ? t("oneWord") : t("words", { n: of.words.toLocaleString(language.value) })}</span>
       {of.state !== "done" && <span class="state">{t(of.state)}</span>}
     </p>
   );

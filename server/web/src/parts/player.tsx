@@ -11,7 +11,12 @@ const RATES = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 3];
 export function Player({ head }: { head: Playhead }) {
   return (
     <div class="player" role="group" aria-label={t("player")}>
-      <button type="button" class="primary play" onClick={() => head.toggle()} aria-label={head.isPlaying.value ? t("pause") : t("play")}>
+      <button
+        type="button"
+        class="primary play"
+        onClick={() => head.toggle()}
+        aria-label={head.isPlaying.value ? t("pause") : t("play")}
+      >
         <Icon name={head.isPlaying.value ? "pause" : "play"} />
       </button>
       <button type="button" class="plain step" onClick={() => head.skip(-STEP_S)} aria-label={t("backward")} title={t("backward")}>

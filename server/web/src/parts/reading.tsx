@@ -25,11 +25,18 @@ export function Reading({ segments, head, place }: Properties) {
   const said = segments.filter((each) => each.text.trim());
   useEffect(() => {
     const elements = [...box.current!.querySelectorAll<HTMLElement>(".word")];
-    const now = new Spoken(elements, said.flatMap((each) => each.words));
+    const now = new Spoken(
+      elements,
+      said.flatMap((each) => each.words),
+    );
     spoken.current = now;
     return head?.position.subscribe((at) => now.mark(at, head.isPlaying.peek()));
   }, [segments, head, showsConfidence.value, paragraphS.value]);
-  usePlace(box, head, said.find((each) => each.number === place));
+  usePlace(
+    box,
+    head,
+    said.find((each) => each.number === place),
+  );
 
   const go = (element: Element) => {
     const word = spoken.current!.index(element);
@@ -47,7 +54,12 @@ export function Reading({ segments, head, place }: Properties) {
     event.stopPropagation();
   };
   return (
-    <div class="reading" ref={box} onKeyDown={press} onClick={(event) => isWord(event.target) && getSelection()?.isCollapsed && go(event.target)}>
+    <div
+      class="reading"
+      ref={box}
+      onKeyDown={press}
+      onClick={(event) => isWord(event.target) && getSelection()?.isCollapsed && go(event.target)}
+    >
       {paragraphs(said, paragraphS.value).map((each) => (
         <Paragraph key={each[0]!.number} segments={each} head={head} />
       ))}
@@ -74,7 +86,12 @@ function Paragraph({ segments, head }: { segments: Segment[]; head: Playhead | n
   return (
     <div class="paragraph">
       {head ? (
-        <button type="button" class="plain time" aria-label={t("playFrom", { time })} onClick={() => (head.seek(start), void head.play())}>
+        <button
+          type="button"
+          class="plain time"
+          aria-label={t("playFrom", { time })}
+          onClick={() => (head.seek(start), void head.play())}
+        >
           {time}
         </button>
       ) : (

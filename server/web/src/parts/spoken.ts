@@ -24,7 +24,9 @@ export class Spoken {
     this.elements[this.now]?.classList.remove(MARK);
     this.elements[next]?.classList.add(MARK);
     this.now = next;
-    if (follows && wasSeen && !this.isSeen(next)) this.elements[next]?.scrollIntoView({ block: "center", behavior: "smooth" });
+    if (!follows || !wasSeen || this.isSeen(next)) return;
+    const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.elements[next]?.scrollIntoView({ block: "center", behavior: isCalm ? "auto" : "smooth" });
   }
 
   start(word: number): number {

@@ -9,7 +9,13 @@ import * as live from "../store/live";
 import { mistakes, room } from "../store/look";
 import { Notice } from "./notice";
 
-const LOST = { lost: "viewerLost", unreachable: "viewerUnreachable", offline: "viewerOffline", restarting: "viewerRestarting", full: "viewerFull" } as const;
+const LOST = {
+  lost: "viewerLost",
+  unreachable: "viewerUnreachable",
+  offline: "viewerOffline",
+  restarting: "viewerRestarting",
+  full: "viewerFull",
+} as const;
 
 /** A line that changes by itself. */
 function Quiet({ children }: { children: ComponentChildren }) {
@@ -94,7 +100,7 @@ export function Begin() {
           {liveText(trouble)} {trouble === "key" && <a href="./#/settings">{t("toSettings")}</a>}
         </Notice>
       )}
-      <button type="button" class="record" onClick={toggle} disabled={phase === "opening"} title="R">
+      <button type="button" class="record" onClick={live.toggle} disabled={phase === "opening"} title="R">
         <span class="dot" /> {t("begin")}
       </button>
       {live.finished.value ? (
@@ -106,9 +112,4 @@ export function Begin() {
       )}
     </div>
   );
-}
-
-export function toggle(): void {
-  if (live.phase.value === "recording") live.stop();
-  else if (live.phase.value === "idle") void live.start();
 }

@@ -53,14 +53,30 @@ const BY_CODE: Record<string, AsrTrouble> = {
   recogniser_failed: "failed",
   internal: "failed",
 };
-const BY_STATUS: Record<number, AsrTrouble> = { 401: "key", 403: "refused", 413: "tooLarge", 415: "unreadable", 400: "settings", 502: "full", 503: "full", 504: "full" };
+const BY_STATUS: Record<number, AsrTrouble> = {
+  401: "key",
+  403: "refused",
+  413: "tooLarge",
+  415: "unreadable",
+  400: "settings",
+  502: "full",
+  503: "full",
+  504: "full",
+};
 
 function faultOf(refusal: Refusal | undefined, status: number): AsrFault {
   return new AsrFault(BY_CODE[refusal?.code ?? ""] ?? BY_STATUS[status] ?? "failed", refusal?.message);
 }
 
 /** Length of the recording in seconds, once all of it has been told. Throws AsrFault; `lost` where the connection broke. */
-export function transcribe(sound: Blob, name: string, wishes: Wishes, key: string, tell: AsrListener, signal: AbortSignal): Promise<number> {
+export function transcribe(
+  sound: Blob,
+  name: string,
+  wishes: Wishes,
+  key: string,
+  tell: AsrListener,
+  signal: AbortSignal,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not tell how much has gone up
     const events = new Events(tell, resolve, reject);

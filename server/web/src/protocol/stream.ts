@@ -45,7 +45,8 @@ export class Stream {
   private socket: WebSocket | null = null;
   private base = 0; // sample of the recording at which this connection's clock began
   private sent = 0; // next sample to send
-  private isReady = false;
+  private isReady = false; // for sound
+  private hasBegun = false; // the server has taken the wishes
   private isPlain = false; // wishes have been refused
   private isStopping = false;
   private isEnded = false;
@@ -101,7 +102,7 @@ export class Stream {
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     let opened = 0;
-    this.isPlain = false;
+    this.isPlain = this.hasBegun = false;
     socket.onopen = () => {
       opened = Date.now();
       void this.recall(room).then(() => this.socket === socket && this.begin());
@@ -124,7 +125,7 @@ export class Stream {
   private hear(message: Message): void {
     switch (message.type) {
       case "ready":
-        this.isReady = true;
+        this.isReady = this.hasBegun = true;
         this.session = { ...this.session, id: message.session };
         this.tell.session(this.session);
         this.tell.status({ kind: "live" });
@@ -146,8 +147,9 @@ export class Stream {
       case "error":
         this.tell.fault(message);
         // A session that is not granted all its wishes is better than none.
-        if (!this.isReady && !this.isPlain && !message.fatal) this.begin({ ...this.wishes(), language: null, hotwords: [], hotword_lists: [] });
+        if (this.hasBegun || this.isPlain || message.fatal) break;
         this.isPlain = true;
+        this.begin({ ...this.wishes(), language: null, hotwords: [], hotword_lists: [] });
         break;
       case "closed":
         if (message.code === 1000 && this.isStopping) this.end({ kind: "ended" });

@@ -4,7 +4,7 @@ import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/si
 
 import { clock, language } from "../i18n";
 import type { Partial } from "../protocol/messages";
-import { Room, type RoomFinal, type Watching } from "../protocol/room";
+import { Room, type RoomFinal, type Watcher, type Watching } from "../protocol/room";
 import * as live from "./live";
 import { hold, room as name } from "./look";
 import { key } from "./settings";
@@ -27,7 +27,7 @@ export const isLive = signal(false);
 export const hasSpoken = signal(false); // somebody, since this page came
 export const viewers = name === null ? live.viewers : signal(0);
 
-const watched = name === null ? null : new Room(name, () => key.value, {
+const watcher: Watcher = {
   status: (status) => (watching.value = status),
   live: (now) => {
     isLive.value = now;
@@ -36,7 +36,9 @@ const watched = name === null ? null : new Room(name, () => key.value, {
   viewers: (count) => (viewers.value = count),
   partial: (partial) => (watchedPartial.value = partial),
   finals: (finals) => (heard.value = [...heard.value, ...finals].slice(-MOST)),
-});
+};
+
+const watched = name === null ? null : new Room(name, () => key.value, watcher);
 
 /** Another try, with a key. */
 export function enter(given: string): void {

@@ -42,15 +42,18 @@ const NAME = "stenoline";
 const STORES = ["transcripts", "segments", "sounds"] as const;
 type Store = (typeof STORES)[number];
 
-/** Counts what has changed apart from sounds, in this page and in others. */
-export const changes = signal(0);
+/** Counts changes, in this page and in others. */
+export const changes = { transcripts: signal(0), segments: signal(0), sounds: signal(0) };
 const elsewhere = new BroadcastChannel(NAME);
-elsewhere.onmessage = () => changes.value++;
+elsewhere.onmessage = ({ data }) => count(data as Store[]);
+
+function count(stores: readonly Store[]): void {
+  for (const store of stores) changes[store].value++;
+}
 
 function announce(stores: readonly Store[]): void {
-  if (!stores.some((store) => store !== "sounds")) return;
-  changes.value++;
-  elsewhere.postMessage(null);
+  count(stores);
+  elsewhere.postMessage(stores);
 }
 
 let opened: Promise<IDBDatabase> | null = null;

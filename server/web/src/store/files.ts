@@ -88,19 +88,32 @@ async function take(file: File): Promise<string> {
     unsaved.set(made.id, file);
     change(made.id, { isKept: false });
   }
+  await refuse(made.id, file, 0);
   return made.id;
 }
 
 /** Length as the browser knows it; what the server has told is better. */
 function measured(id: string, duration: number | null): void {
-  if (duration && !find(id)?.duration) change(id, { duration });
+  const job = find(id);
+  if (!duration || !job || job.duration) return;
+  change(id, { duration });
+  if (job.phase === "waiting") void refuse(id, null, duration);
+}
+
+/** At once, not only when its turn has come. */
+async function refuse(id: string, file: File | null, duration: number): Promise<void> {
+  const fault = flawOf(file, duration);
+  if (fault) await settle(id, fault);
 }
 
 /** Its sound once more through the server, with the present settings. */
 export async function again(known: Transcript): Promise<void> {
   const sound = await soundOf(known);
   if (!sound || !(await claim(known.id))) return;
-  jobs.value = [...jobs.value.filter((job) => job.id !== known.id), jobOf({ ...known, fault: null }, sound.size, { isAgain: true })];
+  jobs.value = [
+    ...jobs.value.filter((job) => job.id !== known.id),
+    jobOf({ ...known, fault: null }, sound.size, { isAgain: true }),
+  ];
   void work();
 }
 
@@ -114,7 +127,7 @@ async function claim(id: string): Promise<boolean> {
 async function work(): Promise<void> {
   if (isWorking) return;
   isWorking = true;
-  for (let job; (job = jobs.value.find((each) => each.phase === "waiting")); ) await run(job.id);
+  for (let job; (job = jobs.value.find((each) => each.phase === "waiting"));) await run(job.id);
   isWorking = false;
 }
 
@@ -140,11 +153,14 @@ async function attempt(id: string, stop: AbortSignal): Promise<AsrFault | null> 
     if (stop.aborted) throw new AsrFault("cancelled");
     const sound = unsaved.get(id) ?? (await soundOf((await transcript(id))!));
     if (!sound) throw new AsrFault("gone");
-    check(sound, find(id)!.duration);
+    const flaw = flawOf(sound, find(id)!.duration);
+    if (flaw) throw flaw;
     const draft = new Draft(id, find(id)!.isAgain);
     await draft.begin();
     change(id, { phase: "uploading", fault: null, sent: 0, heard: 0, text: "" });
-    await draft.finish(await transcribe(sound, sound instanceof File ? sound.name : "recording.wav", wishes(), key.value, draft, stop));
+    await draft.finish(
+      await transcribe(sound, sound instanceof File ? sound.name : "recording.wav", wishes(), key.value, draft, stop),
+    );
     return null;
   } catch (error) {
     return named(error, find(id)?.duration ?? 0);
@@ -152,11 +168,10 @@ async function attempt(id: string, stop: AbortSignal): Promise<AsrFault | null> 
 }
 
 /** What the server would refuse only once all of it had gone up. */
-function check(sound: Blob, duration: number): void {
-  const limits = server.value?.recordings;
-  if (!sound.size) throw new AsrFault("empty");
-  if (limits && sound.size > limits.most_bytes) throw new AsrFault("tooLarge");
-  if (isTooLong(duration)) throw new AsrFault("tooLong");
+function flawOf(sound: Blob | null, duration: number): AsrFault | null {
+  if (sound && !sound.size) return new AsrFault("empty");
+  if (sound && sound.size > (server.value?.recordings.most_bytes ?? Infinity)) return new AsrFault("tooLarge");
+  return isTooLong(duration) ? new AsrFault("tooLong") : null;
 }
 
 const isTooLong = (duration: number) => duration > (server.value?.recordings.most_s ?? Infinity);
@@ -239,7 +254,16 @@ const textOf = (segments: Segment[]) => joined(segments.map((each) => each.text)
 
 function segmentOf({ words, text, language }: Final, id: string, number: number, previous: Segment | undefined): Segment {
   const [start, end] = [words[0]!.start, words.at(-1)!.end];
-  return { transcript: id, number, start, end, text, words, language: language ?? "", pause: Math.max(0, start - (previous?.end ?? 0)) };
+  return {
+    transcript: id,
+    number,
+    start,
+    end,
+    text,
+    words,
+    language: language ?? "",
+    pause: Math.max(0, start - (previous?.end ?? 0)),
+  };
 }
 
 /** Wherever it is; it can be tried again. */
@@ -274,7 +298,9 @@ export function dismissDone(): void {
 
 /** Jobs of a page that was closed: from their beginning; those that had stopped wait to be asked. */
 async function restore(): Promise<void> {
-  const unfinished = (await transcripts()).filter(({ source, state }) => source === "file" && (state === "writing" || state === "stopped"));
+  const unfinished = (await transcripts()).filter(
+    ({ source, state }) => source === "file" && (state === "writing" || state === "stopped"),
+  );
   for (const each of unfinished.reverse()) {
     if (find(each.id) || !(await claim(each.id))) continue;
     const sound = await soundOf(each);

@@ -23,7 +23,7 @@ const PATIENCE_MS = 150; // after a keystroke, or a change
 /** Follows the database until the function that it gives is called. */
 export function follow(): () => void {
   return effect(() => {
-    void changes.value;
+    void changes.transcripts.value;
     void transcripts().then((read) => (all.value = read));
   });
 }

@@ -229,6 +229,12 @@ async function restore(transcript: Transcript): Promise<void> {
   });
 }
 
+/** What the one button does. */
+export function toggle(): void {
+  if (phase.value === "recording") stop();
+  else if (phase.value === "idle") void start();
+}
+
 /** The transcript that was finished last, out of the way. */
 export function clear(): void {
   batch(() => {

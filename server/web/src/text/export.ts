@@ -18,8 +18,16 @@ export const FORMATS: Record<Format, { type: string; write: Writer }> = {
 
 /** A name that every file system takes. */
 export function fileName(title: string, extension: string): string {
-  const plain = title.replace(/[\p{Cc}\p{Cf}\\/:*?"<>|]+/gu, " ").replace(/\s+/g, " ").trim();
-  return `${plain.replace(/^\.+/, "").slice(0, 80).trim() || "transcript"}.${extension}`;
+  const plain = title
+    .replace(/[\p{Cc}\p{Cf}\\/:*?"<>|]+/gu, " ")
+    .replace(/\s+/g, " ")
+    .trim();
+  return `${
+    plain
+      .replace(/^[. ]+/, "")
+      .slice(0, 80)
+      .trim() || "transcript"
+  }.${extension}`;
 }
 
 const said = (segments: Segment[]) => segments.filter((each) => each.text.trim());

@@ -10,7 +10,8 @@ export interface Line {
 
 const UNSPACED = "[\\p{scx=Han}\\p{scx=Hira}\\p{scx=Kana}\\p{scx=Thai}\\p{scx=Laoo}\\p{scx=Khmr}\\p{scx=Mymr}]";
 const OPENING = "[\\p{Ps}\\p{Pi}¿¡]"; // belongs to what follows
-const CLOSING = "[\\p{Pe}\\p{Pf},.!?:;%…‥，。、．！？：；％・～ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ\\p{M}]"; // to what precedes
+const SMALL_KANA = "ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ";
+const CLOSING = `[\\p{Pe}\\p{Pf}\\p{M},.!?:;%…‥，。、．！？：；％・～${SMALL_KANA}]`; // belongs to what precedes
 const PIECE = new RegExp(`\\s*${OPENING}*(?:(?!${OPENING})${UNSPACED}|(?:(?!${UNSPACED}|${OPENING})\\S)+)?${CLOSING}*|\\s+`, "gu");
 const ENDING = new RegExp(`${CLOSING}+$`, "u");
 

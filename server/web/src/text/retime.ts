@@ -5,14 +5,18 @@ import type { Word } from "../protocol/messages";
 const ALONE = "\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}";
 const PIECES = new RegExp(`\\s*(?:[${ALONE}]|[^\\s${ALONE}]+)`, "gu");
 
+const FIRST_ALONE = new RegExp(`^\\s*[${ALONE}]`, "u");
+
 /** `before` as recognised, within [start, end] seconds; gives the words of `text`. */
 export function retimed(before: Word[], text: string, start: number, end: number): Word[] {
   const lead = before[0]?.text.startsWith(" ") ? " " : "";
   let rest = lead + text.trim().replace(/\s+/g, " ");
   let head = 0;
-  while (head < before.length && isHead(rest, before[head]!.text)) rest = rest.slice(before[head++]!.text.length);
+  while (head < before.length && isHead(rest, before[head]!.text, before[head + 1]?.text))
+    rest = rest.slice(before[head++]!.text.length);
   let tail = before.length;
-  while (tail > head && isTail(rest, before[tail - 1]!.text)) rest = rest.slice(0, -before[--tail]!.text.length);
+  while (tail > head && isTail(rest, before[tail - 1]!.text, before[tail - 2]?.text))
+    rest = rest.slice(0, -before[--tail]!.text.length);
   const middle = aligned(before.slice(head, tail).flatMap(split), pieces(rest));
   const kept = [...before.slice(0, head), ...middle, ...before.slice(tail)];
   return filled(kept, before, start, end);
@@ -22,18 +26,19 @@ const MOST_CELLS = 2_000_000; // of the table: beyond, as when a book is pasted 
 
 type Untimed = Omit<Word, "start" | "end"> & { start?: number; end?: number };
 
-const alone = (text: string) => new RegExp(`^[${ALONE}]`, "u").test(text.trimStart());
+const alone = (text: string) => FIRST_ALONE.test(text);
 
 /** Whether a word begins the text, and is not only the beginning of one. */
-function isHead(text: string, word: string): boolean {
-  const next = text.slice(word.length);
-  return text.startsWith(word) && (!next || next.startsWith(" ") || alone(next) || alone(word));
+function isHead(text: string, word: string, following = " "): boolean {
+  const rest = text.slice(word.length);
+  return text.startsWith(word) && (!rest || rest.startsWith(" ") || rest.startsWith(following) || alone(rest) || alone(word));
 }
 
 /** Whether a word ends the text, and is not only the end of one. */
-function isTail(text: string, word: string): boolean {
-  const isApart = word.startsWith(" ") || text.length === word.length || alone(word);
-  return text.endsWith(word) && isApart;
+function isTail(text: string, word: string, preceding = " "): boolean {
+  const rest = text.slice(0, -word.length);
+  const isApart = word.startsWith(" ") || !rest || rest.endsWith(preceding) || alone(word);
+  return text.endsWith(word) && isApart && !rest.endsWith(" ");
 }
 
 function pieces(text: string): string[] {
@@ -44,7 +49,9 @@ function pieces(text: string): string[] {
 function split(word: Word): Word[] {
   const parts = pieces(word.text);
   const step = (word.end - word.start) / Math.max(1, parts.length);
-  return parts.length < 2 ? [word] : parts.map((text, i) => ({ ...word, text, start: word.start + i * step, end: word.start + (i + 1) * step }));
+  return parts.length < 2
+    ? [word]
+    : parts.map((text, i) => ({ ...word, text, start: word.start + i * step, end: word.start + (i + 1) * step }));
 }
 
 /** Longest common subsequence: texts that were there come with their times. */
@@ -58,7 +65,7 @@ function aligned(before: Word[], after: string[]): Untimed[] {
     }
   }
   const found: Untimed[] = [];
-  for (let i = 0, j = 0; j < after.length; ) {
+  for (let i = 0, j = 0; j < after.length;) {
     if (i < before.length && before[i]!.text === after[j]) [found[j], i, j] = [before[i]!, i + 1, j + 1];
     else if (i < before.length && lengths[i + 1]![j]! >= lengths[i]![j + 1]!) i++;
     else found[j] = { text: after[j++]!, confidence: 1 };

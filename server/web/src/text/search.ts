@@ -17,7 +17,9 @@ export function terms(query: string): string[] {
 /** Where terms occur in a text, in order and apart from each other: [from, to). */
 export function hits(text: string, wanted: string[]): [number, number][] {
   const { plain, at } = mapped(text);
-  const found = wanted.flatMap((term) => places(plain, term).map((place): [number, number] => [at[place]!, at[place + term.length]!]));
+  const found = wanted.flatMap((term) =>
+    places(plain, term).map((place): [number, number] => [at[place]!, at[place + term.length]!]),
+  );
   const merged: [number, number][] = [];
   for (const [from, to] of found.sort((a, b) => a[0] - b[0])) {
     const last = merged.at(-1);

@@ -10,7 +10,7 @@ import { Icon } from "../parts/icon";
 import { Look } from "../parts/look";
 import { Past } from "../parts/past";
 import { Captions as Lines } from "../parts/roll";
-import { RoomStatus, Begin, OwnStatus, toggle } from "../parts/status";
+import { RoomStatus, Begin, OwnStatus } from "../parts/status";
 import * as live from "../store/live";
 import { align, isTransparent, position, room, size, SIZES } from "../store/look";
 
@@ -21,16 +21,15 @@ export function Captions() {
   const isAwake = useAwake();
   useWakeLock();
   const turn = (to: Panel) => (panel.value = panel.value === to ? null : to);
-  useEffect(() => keys({ f: toggleFull, t: () => turn("past"), escape: () => turn(null), ...(room === null ? { r: toggle } : {}) }), []);
+  useEffect(() => keys({ f: toggleFull, t: () => turn("past"), escape: () => turn(null), ...(room === null ? { r: live.toggle } : {}) }), []);
   const isNeeded = panel.value === "look" || (room === null && live.phase.value === "idle");
-  const named = SIZES.some((each) => each === size.value);
   return (
     <div
+      class={`stage ${looks()} ${isAwake || isNeeded ? "awake" : ""}`}
+      style={isNamed() ? {} : { "--size": `${size.value}px` }}
       onPointerDown={(event) => {
         if (panel.value === "look" && !(event.target as Element).closest(".tools")) panel.value = null;
       }}
-      class={["stage", `at-${position.value}`, `align-${align.value}`, named ? `size-${size.value}` : "", isTransparent.value ? "transparent" : "", isAwake || isNeeded ? "awake" : ""].join(" ")}
-      style={named ? {} : { "--size": `${size.value}px` }}
     >
       <main>
         <h1 class="hidden">{t("title")}</h1>
@@ -44,6 +43,15 @@ export function Captions() {
       <Past isOpen={panel.value === "past"} close={() => turn(null)} />
     </div>
   );
+}
+
+const isNamed = () => SIZES.some((each) => each === size.value);
+
+function looks(): string {
+  const names = [`at-${position.value}`, `align-${align.value}`];
+  if (isNamed()) names.push(`size-${size.value}`);
+  if (isTransparent.value) names.push("transparent");
+  return names.join(" ");
 }
 
 /** Single keys, unless somebody types. */

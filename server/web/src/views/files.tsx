@@ -128,7 +128,8 @@ function stateOf(job: Job, left: number): string {
   const heard = clock(job.heard);
   if (job.phase === "uploading") return t("uploading", { share: share(job.sent, job.bytes) });
   if (job.phase === "writing" && !job.heard) return t("queued");
-  if (job.phase === "writing") return job.duration ? t("writing", { heard, all: clock(job.duration) }) : t("writingOpen", { heard });
+  if (job.phase === "writing")
+    return job.duration ? t("writing", { heard, all: clock(job.duration) }) : t("writingOpen", { heard });
   if (job.phase === "pausing") return t("pausing", { n: left });
   if (job.phase === "stopped" && job.fault?.kind === "cancelled") return t("cancelled");
   return job.phase === "done" && !job.text ? t("doneEmpty") : t(job.phase);
@@ -141,7 +142,13 @@ function Bar({ job }: { job: Job }) {
   if (job.phase !== "uploading" && job.phase !== "writing") return null;
   const up = job.phase === "uploading" ? share(job.sent, job.bytes) / 10 : 10;
   const isOpen = job.phase === "writing" && !job.duration;
-  return <progress max={100} aria-label={t("progress", { name: job.title })} {...(isOpen ? {} : { value: up + 0.9 * share(job.heard, job.duration) })} />;
+  return (
+    <progress
+      max={100}
+      aria-label={t("progress", { name: job.title })}
+      {...(isOpen ? {} : { value: up + 0.9 * share(job.heard, job.duration) })}
+    />
+  );
 }
 
 function Actions({ job, gone }: { job: Job; gone: () => void }) {
@@ -182,7 +189,8 @@ function Trouble({ job }: { job: Job }) {
         <p class="trouble" role={job.phase === "stopped" ? "alert" : undefined}>
           <Icon name="warning" />
           <span>
-            {described(job)} {(fault.kind === "key" || fault.kind === "settings") && <a href={link("settings")}>{common("settings")}</a>}
+            {described(job)}{" "}
+            {(fault.kind === "key" || fault.kind === "settings") && <a href={link("settings")}>{common("settings")}</a>}
             {fault.message && <span class="said">{t("said", { message: fault.message })}</span>}
           </span>
         </p>

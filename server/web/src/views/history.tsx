@@ -36,7 +36,9 @@ function List() {
       {!!all?.length && (
         <>
           <Search />
-          <Cards found={history.wanted.value.length ? history.found.value : all.map((transcript) => ({ transcript, segments: [] }))} />
+          <Cards
+            found={history.wanted.value.length ? history.found.value : all.map((transcript) => ({ transcript, segments: [] }))}
+          />
           <Storage />
         </>
       )}
@@ -115,7 +117,14 @@ function Card({ transcript, segments, remove }: history.Found & { remove: () => 
           </a>
         </h3>
         {transcript.state !== "recording" && (
-          <Confirm icon="remove" label={common("remove")} about={transcript.title} question={t("removeAsk")} action={common("remove")} act={remove} />
+          <Confirm
+            icon="remove"
+            label={common("remove")}
+            about={transcript.title}
+            question={t("removeAsk")}
+            action={common("remove")}
+            act={remove}
+          />
         )}
       </div>
       <Facts of={transcript} />
@@ -141,7 +150,7 @@ function Hits({ id, segments, terms }: { id: string; segments: Segment[]; terms:
 
 function Opening({ id }: { id: string }) {
   const first = useSignal<Segment | undefined>(undefined);
-  useEffect(() => changes.subscribe(() => void opening(id).then((found) => (first.value = found))), [id]);
+  useEffect(() => changes.segments.subscribe(() => void opening(id).then((found) => (first.value = found))), [id]);
   if (!first.value?.text) return null;
   return (
     <p class="opening" lang={first.value.language || undefined}>
@@ -153,7 +162,8 @@ function Opening({ id }: { id: string }) {
 /** How much room there is; asks that what is worth keeping be kept. */
 function Storage() {
   const known = useSignal<{ used: number; quota: number; isPersisted: boolean } | null>(null);
-  useEffect(() => void history.room().then((found) => (known.value = found)), []);
+  const count = history.all.value?.length;
+  useEffect(() => void history.room().then((found) => (known.value = found)), [count]);
   if (!known.value) return null;
   const { used, quota, isPersisted } = known.value;
   return (

@@ -1,9 +1,9 @@
 /** One transcript: read along with its sound, corrected, written down again, exported. */
 
-import { effect, useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 
-import { Playhead } from "../audio/playhead";
+import type { Playhead } from "../audio/playhead";
 import { t as common } from "../i18n/common";
 import { t } from "../i18n/history";
 import { Confirm } from "../parts/confirm";
@@ -14,12 +14,13 @@ import { Icon } from "../parts/icon";
 import { Notice } from "../parts/notice";
 import { Player, STEP_S } from "../parts/player";
 import { Reading } from "../parts/reading";
-import { link } from "../parts/route";
-import { changes, keep, keepSegment, segments as segmentsOf, transcript as transcriptOf, type Segment, type Transcript } from "../store/database";
+import { link, view } from "../parts/route";
+import type { Transcript } from "../store/database";
 import * as files from "../store/files";
 import * as history from "../store/history";
+import { Opened } from "../store/opened";
 import { showsConfidence } from "../store/settings";
-import { soundOf } from "../store/sound";
+import "../styles/transcript.css";
 
 interface Properties {
   id: string;
@@ -27,58 +28,23 @@ interface Properties {
 }
 
 export function TranscriptView({ id, place }: Properties) {
-  const shown = useSignal<Transcript | null | undefined>(undefined); // null: there is none; undefined: not read yet
-  const segments = useSignal<Segment[]>([]);
-  const head = useSignal<Playhead | null>(null);
-  const isEditing = useSignal(false);
-  const isUnsaved = useSignal(false);
-  useEffect(() => {
-    const load = async () => {
-      const [found, written] = [await transcriptOf(id), await segmentsOf(id)];
-      shown.value = found ?? null;
-      if (!isEditing.peek() && !isSame(written, segments.peek())) segments.value = written;
-    };
-    return effect(() => (void changes.value, void load()));
-  }, [id]);
-  const isDone = shown.value?.state === "done";
-  usePlayhead(head, shown.value, isDone);
-  useKeys(head.value);
-
-  const save = async (changed: Segment) => {
-    segments.value = segments.value.map((each) => (each.number === changed.number ? changed : each));
-    const words = segments.value.reduce((sum, each) => sum + each.words.length, 0);
-    shown.value = { ...shown.value!, words };
-    await note(keepSegment(shown.value, changed));
-  };
-  const retitle = (title: string) => {
-    shown.value = { ...shown.value!, title };
-    void note(keep(shown.value));
-  };
-  const note = async (saved: Promise<void>) => {
-    isUnsaved.value = await saved.then(
-      () => false,
-      () => true,
-    );
-  };
-
-  if (shown.value === undefined) return null;
-  if (shown.value === null) return <Absent />;
-  const transcript = shown.value;
+  const open = useMemo(() => new Opened(id), [id]);
+  useEffect(() => () => open.close(), [open]);
+  useKeys(open.head.value);
+  const [transcript, head] = [open.transcript.value, open.head.value];
+  if (transcript === null) return <Absent />;
+  if (!transcript || !open.segments.value) return null;
   return (
     <section class="transcript" aria-label={t("transcript")}>
       <Back />
-      <Title key={id} title={transcript.title} save={retitle} />
+      <Title title={transcript.title} save={(title) => open.retitle(title)} />
       <Facts of={transcript} />
-      <Tools transcript={transcript} segments={() => segments.value} hasSound={head.value !== null} isEditing={isEditing} />
-      <Notices transcript={transcript} hasText={segments.value.length > 0} head={head.value} isUnsaved={isUnsaved.value} />
-      {isEditing.value ? (
-        <Editor segments={segments.value} head={head.value} save={(changed) => void save(changed)} />
-      ) : (
-        <Reading segments={segments.value} head={head.value} place={place} />
-      )}
-      {head.value && !head.value.isUnplayable.value && (
+      <Tools open={open} transcript={transcript} />
+      <Notices open={open} transcript={transcript} />
+      <Text open={open} place={place} />
+      {head && !head.isUnplayable.value && (
         <div class="deck">
-          <Player head={head.value} />
+          <Player head={head} />
           <p class="hint keys">{t("keys")}</p>
         </div>
       )}
@@ -86,25 +52,18 @@ export function TranscriptView({ id, place }: Properties) {
   );
 }
 
-function isSame(one: Segment[], other: Segment[]): boolean {
-  return one.length === other.length && one.every(({ text, start, end }, i) => text === other[i]!.text && start === other[i]!.start && end === other[i]!.end);
-}
-
-/** Its sound, once it is complete, until the view is left. */
-function usePlayhead(head: { value: Playhead | null }, transcript: Transcript | null | undefined, isDone: boolean): void {
-  useEffect(() => {
-    let isGone = false;
-    if (isDone) {
-      void soundOf(transcript!).then((sound) => {
-        if (sound && !isGone) head.value = new Playhead(sound, transcript!.duration);
-      });
-    }
-    return () => {
-      isGone = true;
-      head.value?.close();
-      head.value = null;
-    };
-  }, [transcript?.id, isDone]);
+/** Thousands of words: not drawn anew because of anything else. */
+function Text({ open, place }: { open: Opened; place: number | null }) {
+  const [segments, head, isEditing] = [open.segments.value!, open.head.value, open.isEditing.value];
+  return useMemo(
+    () =>
+      isEditing ? (
+        <Editor segments={segments} head={head} save={(changed) => open.correct(changed)} />
+      ) : (
+        <Reading segments={segments} head={head} place={place} />
+      ),
+    [segments, head, isEditing, place],
+  );
 }
 
 /** Space and arrows, wherever they mean nothing else. */
@@ -147,50 +106,98 @@ function Absent() {
 /** Looks like a heading, and can be typed over. */
 function Title({ title, save }: { title: string; save: (title: string) => void }) {
   const typed = useSignal(title);
+  const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${typed.value || t("untitled")} · Stenoline`;
   }, [typed.value]);
+  useEffect(() => {
+    if (document.activeElement === document.body) heading.current?.focus({ preventScroll: true }); // its link is gone
+    return () => {
+      if (view.value === "history") document.title = `${common("history")} · Stenoline`;
+    };
+  }, []);
   const type = (text: string) => {
     typed.value = text;
     save(text.trim() || t("untitled"));
   };
   return (
     <>
-      <h1 class="hidden">{typed.value || t("untitled")}</h1>
-      <input class="title" type="text" maxLength={200} value={typed.value} placeholder={t("untitled")} aria-label={t("title")} onInput={(event) => type(event.currentTarget.value)} />
+      <h1 class="hidden" ref={heading} tabIndex={-1}>
+        {typed.value || t("untitled")}
+      </h1>
+      <input
+        class="title"
+        type="text"
+        maxLength={200}
+        value={typed.value}
+        placeholder={t("untitled")}
+        aria-label={t("title")}
+        onInput={(event) => type(event.currentTarget.value)}
+      />
     </>
   );
 }
 
-interface Tooling {
+interface Part {
+  open: Opened;
   transcript: Transcript;
-  segments: () => Segment[];
-  hasSound: boolean;
-  isEditing: { value: boolean };
 }
 
-function Tools({ transcript, segments, hasSound, isEditing }: Tooling) {
-  const isDone = transcript.state === "done";
-  const isBusy = files.jobs.value.some((job) => job.id === transcript.id && job.phase !== "done" && job.phase !== "stopped");
+function Tools({ open, transcript }: Part) {
+  const isBusy = files.jobs.value.some(({ id, phase }) => id === transcript.id && phase !== "done" && phase !== "stopped");
+  const isEditing = open.isEditing.value;
+  const canHearAgain = open.isDone.value && open.head.value && !isBusy && !isEditing;
   return (
     <div class="tools">
-      {isDone && (
-        <button type="button" aria-pressed={isEditing.value} disabled={isBusy || !segments().length} onClick={() => (isEditing.value = !isEditing.value)}>
-          <Icon name={isEditing.value ? "check" : "edit"} /> {isEditing.value ? t("editing") : t("edit")}
-        </button>
-      )}
-      <Exports transcript={transcript} segments={segments} hasSound={hasSound} />
-      {isDone && hasSound && !isBusy && !isEditing.value && (
-        <Confirm icon="again" label={t("again")} question={t("againAsk")} action={t("againDo")} act={() => void files.again(transcript)} />
+      {open.isDone.value && <Edit open={open} isBusy={isBusy} />}
+      <Exports transcript={transcript} segments={() => open.segments.value!} hasSound={open.head.value !== null} />
+      {canHearAgain && (
+        <Confirm
+          icon="again"
+          label={t("again")}
+          question={t("againAsk")}
+          action={t("againDo")}
+          act={() => void files.again(transcript)}
+        />
       )}
       {transcript.state !== "recording" && (
-        <Confirm icon="remove" label={common("remove")} question={t("removeAsk")} action={common("remove")} act={() => void remove(transcript)} />
+        <Confirm
+          icon="remove"
+          label={common("remove")}
+          question={t("removeAsk")}
+          action={common("remove")}
+          act={() => void remove(transcript)}
+        />
       )}
-      <label class="check">
-        <input type="checkbox" checked={showsConfidence.value} onChange={(event) => (showsConfidence.value = event.currentTarget.checked)} />
-        <span title={t("confidenceHelp")}>{t("confidence")}</span>
-      </label>
+      <Confidence />
     </div>
+  );
+}
+
+function Edit({ open, isBusy }: { open: Opened; isBusy: boolean }) {
+  const isEditing = open.isEditing.value;
+  return (
+    <button
+      type="button"
+      aria-pressed={isEditing}
+      disabled={isBusy || !open.segments.value!.length}
+      onClick={() => (open.isEditing.value = !isEditing)}
+    >
+      <Icon name={isEditing ? "check" : "edit"} /> {isEditing ? t("editing") : t("edit")}
+    </button>
+  );
+}
+
+function Confidence() {
+  return (
+    <label class="check">
+      <input
+        type="checkbox"
+        checked={showsConfidence.value}
+        onChange={(event) => (showsConfidence.value = event.currentTarget.checked)}
+      />
+      <span title={t("confidenceHelp")}>{t("confidence")}</span>
+    </label>
   );
 }
 
@@ -199,19 +206,12 @@ async function remove(transcript: Transcript): Promise<void> {
   location.hash = link("history");
 }
 
-interface Noticed {
-  transcript: Transcript;
-  hasText: boolean;
-  head: Playhead | null;
-  isUnsaved: boolean;
-}
-
-function Notices({ transcript, hasText, head, isUnsaved }: Noticed) {
+function Notices({ open, transcript }: Part) {
   const { state } = transcript;
   const seeFiles = <a href={link("files")}>{t("seeFiles")}</a>;
   return (
     <>
-      {isUnsaved && <Notice kind="fault">{t("noRoom")}</Notice>}
+      {open.isUnsaved.value && <Notice kind="fault">{t("noRoom")}</Notice>}
       {state === "recording" && <Notice>{t("stillRecording")}</Notice>}
       {state === "writing" && (
         <Notice>
@@ -224,8 +224,9 @@ function Notices({ transcript, hasText, head, isUnsaved }: Noticed) {
         </Notice>
       )}
       <Again id={transcript.id} />
-      {state === "done" && !hasText && <Notice>{t("noWords")}</Notice>}
-      {head?.isUnplayable.value && <Notice>{t("unplayable")}</Notice>}
+      {state === "done" && !open.segments.value!.length && <Notice>{t("noWords")}</Notice>}
+      {open.isSilent.value && <Notice>{t("noSound")}</Notice>}
+      {open.head.value?.isUnplayable.value && <Notice>{t("unplayable")}</Notice>}
     </>
   );
 }
