@@ -60,4 +60,4 @@ bench: setup ## latency, accuracy and load on the bundled talk
 	$(BIN)/python -m bench.load $(ARGS)
 
 clean: ## remove what the other commands made, except the model in the cache
-	rm -rf $(VENV) .vendors server/web/node_modules client_examples/*/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .vendors server/web/node_modules client_examples/*/node_modules client_examples/vscode/out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -395,7 +395,7 @@ class Transcriber:
         """Tell what the server says, then note what it covers: what is not told yet will be heard again."""
         event = parse(content, self._base_s, self._first)
         match event:
-            case Final(reason="close"):  # the server ends it, perhaps within a word: told if it ended because of `stop`
+            case Final(reason="close" | "shutting_down"):  # ended perhaps within a word: told if that was because of `stop`
                 self._held = event
             case SpeechStarted(utterance, at):
                 if utterance >= self._announced:

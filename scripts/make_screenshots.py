@@ -71,7 +71,7 @@ def _live(page: Page, url: str) -> None:
     _shoot(viewer, "captions")
     viewer.close()
     page.wait_for_function(_HEARD, arg=40, timeout=60_000)
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("link", name="Open in history").wait_for()
 
 
@@ -94,8 +94,7 @@ def _history(page: Page, url: str) -> None:
     page.get_by_role("link", name="Recording of").first.wait_for()
     _shoot(page, "history")
     page.get_by_role("link", name="Recording of").first.click()
-    page.locator("audio, [role=slider]").first.wait_for(state="attached")
-    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_timeout(4_000)
     _shoot(page, "transcript")
 

@@ -7,6 +7,7 @@ python -m scripts.system --list     the packages of Debian, in one line
 from __future__ import annotations
 
 import argparse
+import ctypes.util
 import os
 import shutil
 import subprocess
@@ -20,7 +21,9 @@ PACKAGES = {
     "nvim": "neovim",
     "Xvfb": "xvfb",
     "xdotool": "xdotool",
+    "xterm": "xterm",
 }
+LIBRARIES = {"portaudio": "libportaudio2"}
 
 
 def main() -> int:
@@ -28,9 +31,11 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--list", action="store_true", help="print the packages and change nothing")
     if options.parse_args().list:
-        print(*PACKAGES.values())
+        print(*PACKAGES.values(), *LIBRARIES.values())
         return 0
-    if missing := [package for program, package in PACKAGES.items() if not shutil.which(program)]:
+    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+    missing += [package for library, package in LIBRARIES.items() if not ctypes.util.find_library(library)]
+    if missing:
         _install(missing)
     return 0
 

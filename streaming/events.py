@@ -60,7 +60,7 @@ class FinalTranscript:
     end: SampleIndex
     language: str | None = None
     language_confidence: float = 0.0
-    reason: str = "endpoint"  # endpoint | too_long | no_speech | finalize | close | error
+    reason: str = "endpoint"  # endpoint | too_long | no_speech | finalize | close | shutting_down | error
     languages: tuple[str, ...] = ()  # all that were spoken; `language` is the one with most words
     channel: int = 0
     processing_s: float = field(default=0.0, compare=False)  # of the device, for all passes over the utterance

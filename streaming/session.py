@@ -123,7 +123,7 @@ class Session:
         if self._state in (State.CLOSING, State.CLOSED):
             return
         self._out.append(Warned("shutting_down", "the server is shutting down; this session is being finished"))
-        self._end(ShuttingDown.close_code, "server shutting down")
+        self._end(ShuttingDown.close_code, "server shutting down", "shutting_down")
         self._settle()
 
     def abort(self, error: TranscriptionError, *, now: float) -> None:
@@ -243,10 +243,8 @@ class Session:
         after(self._state, Operation.AUDIO)
         self._has_audio = True
         if self.backlog > self._limits.max_backlog_s:
-            most = self._limits.max_backlog_s
-            raise Overloaded(
-                f"{self.backlog:.1f} s of audio wait to be decoded, expected at most {most:g} s; this message was refused"
-            )
+            waiting, most = self.backlog, self._limits.max_backlog_s
+            raise Overloaded(f"{waiting:.1f} s of audio wait to be decoded, expected at most {most:g} s; this message was refused")
         self._hear(self._framer.process(self._resampler.process(self._decoder.process(payload))))
 
     def _finalize(self, marker: str | None) -> None:
@@ -256,19 +254,20 @@ class Session:
         self._apply(self._segmenter.end("finalize"))
         self._queue.append(_Mark(Flushed(marker, self._framer.position), self._segmenter.position))
 
-    def _end(self, code: int, reason: str) -> None:
+    def _end(self, code: int, reason: str, why: str = "close") -> None:
+        """`why`: what ends the utterance that is being said."""
         if self._state is State.STREAMING:
-            self._finish_audio()
+            self._finish_audio(why)
         self._state = after(self._state, Operation.END)
         self._close_code, self._close_reason = code, reason
 
-    def _finish_audio(self) -> None:
+    def _finish_audio(self, why: str) -> None:
         if left := self._decoder.flush():
             self._out.append(Warned("unfinished_sample", f"{left} bytes at the end were not a whole sample and were dropped"))
         self._hear(self._framer.process(self._resampler.flush()))
         self._total = self._framer.position
         self._hear(self._framer.flush())
-        self._apply(self._segmenter.end("close"))
+        self._apply(self._segmenter.end(why))
 
     # audio
 

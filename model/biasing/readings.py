@@ -29,7 +29,7 @@ class ReadingOptions:
     """Bounds in nats are for a weight of 1."""
 
     doubt: float = 0.25  # nats a token: a text that is less likely is read again
-    least: float = 5.0  # nats that it must have cost, what it leaves unsaid included: less has no room for a phrase
+    least: float = 5.0  # nats that it must have cost, what it leaves unsaid included: less has no room for a phrase, unless it is mixed
     bonus: float = 12.0  # nats that a phrase is worth
     unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end
     alike: float = 75.0  # per cent, of a phrase that is likely
@@ -105,7 +105,8 @@ class Readings:
         row = text.row
         if not (text.is_whole and row.tokens) or row.is_silent:
             return False
-        return _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1) and self._score(row) < -self.options.least
+        has_room = text.is_mixed or self._score(row) < -self.options.least
+        return has_room and _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
 
     def _hints(self, text: Text, foreign: Row | None) -> list[Hint]:
         heard = [_texts(text.pieces(row.tokens)) for row in (text.row, foreign) if row]

@@ -248,7 +248,7 @@ class DeepgramAdapter(Adapter):
             event.end,
             event.language,
             is_final=True,
-            speech_final=event.reason in ("endpoint", "finalize", "close"),
+            speech_final=event.reason in ("endpoint", "finalize", "close", "shutting_down"),
             from_finalize=from_finalize,
         )
 

@@ -125,16 +125,18 @@ def test_in_insert_mode_typing_goes_on_behind_it(serve: Serve, talk_opening: tup
         done = subprocess.run([nvim, "--server", address, option, text], capture_output=True, text=True, timeout=20)
         return done.stdout + done.stderr
 
-    with subprocess.Popen(
-        [*command, "-c", "runtime plugin/stenoline.lua", "-c", f"luafile {settings}"], stdin=subprocess.PIPE
-    ) as editor:
-        assert wait_for((tmp_path / "nvim.socket").exists)
-        remote("--remote-send", "ileft right<Esc>0eli<Cmd>StenolineStart<CR>")
-        assert wait_for(lambda: remote("--remote-expr", "luaeval('require(\"stenoline\").is_listening()')") == "v:false")
+    listening = """luaeval("require('stenoline').is_listening() and 1 or 0")"""
+    editor = subprocess.Popen([*command, "-c", "runtime plugin/stenoline.lua", "-c", f"luafile {settings}"], stdin=subprocess.PIPE)
+    try:
+        assert wait_for(Path(address).exists)
+        remote("--remote-send", "ileft right<Esc>0ea<Cmd>StenolineStart<CR>")
+        assert wait_for(lambda: remote("--remote-expr", listening) == "1", tries=200)
+        assert wait_for(lambda: remote("--remote-expr", listening) == "0", tries=500)
         remote("--remote-send", "!")
-        mode, line = remote("--remote-expr", "mode() .. getline(1)")[:1], remote("--remote-expr", "getline(1)")
-        remote("--remote-send", "<Esc><Cmd>qall!<CR>")
-        assert editor.wait(20) == 0
+        mode, line = remote("--remote-expr", "mode()"), remote("--remote-expr", "getline(1)")
+    finally:
+        editor.kill()
+        editor.communicate()
     assert mode == "i"
     assert re.fullmatch(r"left [\w. ]+! right", line)
 

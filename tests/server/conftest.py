@@ -20,12 +20,12 @@ from tests.helpers import s16, talk
 
 
 class Running:
-    """A real server on a free port, its event loop in a thread."""
+    """A real server on a free port, or the one that is asked for; its event loop in a thread."""
 
     def __init__(self, config: Config, recogniser: Recogniser, keys: tuple[bytes, ...]) -> None:
         self.service = Service(config, [recogniser], keys, listen_wyoming(config))
         self.server = DrainingServer(uvicorn_config(self.service), self.service)
-        self._listener = listen("127.0.0.1", 0)
+        self._listener = listen("127.0.0.1", 0 if config.port == Config().port else config.port)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.left: list[str] = []
         self._thread = threading.Thread(target=self._run)

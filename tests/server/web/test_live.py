@@ -219,6 +219,21 @@ def test_a_full_server_is_waited_for(serve: Serve, voice: Path, open_page: Open)
     page.wait_for_selector(".saying, .finals p:not(:empty)")
 
 
+def test_a_server_that_stops_costs_no_words(serve: Serve, voice: Path, open_page: Open):
+    """The page says so, keeps recording, and is told the rest by the one that takes its place."""
+    first = serve()
+    page = open_page(f"http://{first.address}/", voice)
+    start(page)
+    page.wait_for_selector(".saying")
+    first.stop()
+    page.get_by_text("Still recording").wait_for()
+    serve(port=int(first.address.rpartition(":")[2]))
+    page.get_by_text("Still recording").wait_for(state="detached")
+    until_heard(page, 8)
+    heard = stop(page)
+    assert heard and len(kept_sound(page)) / 16_000 >= 7.5
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_in_the_way_of_anyone(serve: Serve, open_page: Open, scheme: str):
     page = open_page(f"http://{serve().address}/", color_scheme=scheme, viewport={"width": 360, "height": 740})

@@ -135,7 +135,8 @@ export class Stream {
         this.tell.partial({ ...message, ...this.moved(message), stable: this.words(message.stable), unstable: this.words(message.unstable) });
         break;
       case "final":
-        this.take(message);
+        // Half a sentence perhaps: heard again as a whole, unless a room has been told.
+        if (message.reason !== "shutting_down" || this.place().room) this.take(message);
         break;
       case "viewers":
         this.tell.viewers(message.viewers);
@@ -145,6 +146,7 @@ export class Stream {
         this.tell.fault({ ...message, type: "error", fatal: false });
         break;
       case "error":
+        if (message.code === "overloaded") return this.socket?.close(); // sound was not taken: over a new connection
         this.tell.fault(message);
         // A session that is not granted all its wishes is better than none.
         if (this.hasBegun || this.isPlain || message.fatal) break;
