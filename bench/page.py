@@ -16,12 +16,12 @@ import soundfile
 from playwright.sync_api import Page
 from rich.console import Console
 
+from bench.browser import chromium
 from bench.live import serving
 from bench.manifest import DATA
 from bench.report import report
 from bench.score import Timed, percentile, word_latencies
 from server.stream import converse
-from tests.browser import chromium
 
 TALK = DATA / "talk.flac"
 PIECE_S = 0.1  # of the native client, which sends each when its first sample is due

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import unicodedata
 from typing import Any
 
 import websockets
@@ -23,6 +24,9 @@ async def main(options: argparse.Namespace) -> None:
     headers = {"Authorization": f"Bearer {options.key}"} if options.key else {}
     async with websockets.connect(options.url, additional_headers=headers) as socket:
         await socket.send(json.dumps({"type": "start", "sample_rate": 16_000, "language": options.language or None}))
+        answer = json.loads(await socket.recv())
+        if answer.get("type") != "ready":
+            raise ValueError(answer.get("message", "no /v1/stream is there"))
         await asyncio.gather(send(socket), receive(socket))
 
 
@@ -43,14 +47,22 @@ def show(event: dict[str, Any]) -> None:
     """Stable words bright, unstable ones dim; without a terminal only finals."""
     live = sys.stdout.isatty()
     if event["type"] == "partial" and live:
-        stable = "".join(word["text"] for word in event["stable"])
-        unstable = "".join(word["text"] for word in event["unstable"])
-        hidden = max(0, len(stable + unstable) - shutil.get_terminal_size().columns + 1)
+        stable, unstable = ("".join(word["text"] for word in event[kind]) for kind in ("stable", "unstable"))
+        hidden = overhang(stable + unstable, shutil.get_terminal_size().columns - 1)
         print(f"\r\x1b[K{stable[hidden:]}\x1b[2m{unstable[max(0, hidden - len(stable)) :]}\x1b[0m", end="", flush=True)
     elif event["type"] == "final":
         print(("\r\x1b[K" if live else "") + event["text"], end="\n" if event["text"] else "", flush=True)
     elif event["type"] in ("error", "warning"):
         print(f"{event['type']}: {event['message']}", file=sys.stderr)
+
+
+def overhang(text: str, columns: int) -> int:
+    """How many characters at its start do not fit; Chinese, Japanese and Korean ones take two columns."""
+    for at in range(len(text), 0, -1):
+        columns -= 2 if unicodedata.east_asian_width(text[at - 1]) in "WF" else 1
+        if columns < 0:
+            return at
+    return 0
 
 
 if __name__ == "__main__":
@@ -61,7 +73,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     try:
         asyncio.run(main(arguments))
-    except (OSError, websockets.WebSocketException) as error:
+    except (OSError, ValueError, websockets.WebSocketException) as error:
         sys.exit(f"error: {arguments.url}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

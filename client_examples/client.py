@@ -200,9 +200,11 @@ class Transcriber:
 
         After so many `tries` in a row it is given up (8: half a minute); a connection that is silent for twice `ping_s` is lost.
         """
+        if "format" in settings:
+            raise TypeError(f"format is {settings['format']!r}, expected none: audio is always s16le")
         self._url, self._tries, self._ping_s, self._keep_s = url, tries, ping_s, keep_s
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-        told = {"language": language, "hotwords": list(hotwords), "sample_rate": sample_rate, "channels": channels}
+        told = {"language": language, "hotwords": listed(hotwords), "sample_rate": sample_rate, "channels": channels}
         self._start = {"type": "start", "format": "s16le", **told, **settings}
         self._rate, self._frame = sample_rate, 2 * channels
         self._log: list[bytes | dict[str, Any]] = []  # what no final or answer covers yet, in order
@@ -229,6 +231,10 @@ class Transcriber:
         """Leave at once; to hear the last words, `stop()` and read until there are no more events."""
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
+        self._is_over = True
+        self._wake()
+        if self._events.empty():
+            self._events.put_nowait(None)  # for a reader in another task
         await self._socket.close()
 
     # what goes out
@@ -243,7 +249,7 @@ class Transcriber:
 
     async def configure(self, hotwords: Sequence[str | Mapping[str, Any]] = (), hotword_lists: Sequence[str] = ()) -> None:
         """Other hotwords from now on; Configured or Rejected follows."""
-        self._put({"type": "configure", "hotwords": list(hotwords), "hotword_lists": list(hotword_lists)})
+        self._put({"type": "configure", "hotwords": listed(hotwords), "hotword_lists": listed(hotword_lists)})
 
     async def finalize(self) -> None:
         """End the present utterance now; Flushed(None) follows its final."""
@@ -267,7 +273,7 @@ class Transcriber:
         if self._failure:
             raise self._failure
         if self._is_stopped or self._is_over:
-            raise TranscriberError("the session is over: nothing can be sent after stop()")
+            raise TranscriberError("the session is over: nothing can be sent after stop() or `async with`")
         self._log.append(item)
         self._wake()
 
@@ -278,7 +284,8 @@ class Transcriber:
 
     async def __anext__(self) -> Event:
         """The next event. Raises Refused or Unreachable when a lost connection cannot be replaced."""
-        if (event := await self._events.get()) is not None:
+        is_told = self._is_over and self._events.empty()
+        if not is_told and (event := await self._events.get()) is not None:
             return event
         self._events.put_nowait(None)  # whoever asks again gets the same answer
         raise self._failure or StopAsyncIteration
@@ -343,13 +350,13 @@ class Transcriber:
     async def _connect(self) -> tuple[websockets.ClientConnection, Ready]:
         """A connection whose session is ready."""
         beat, headers = self._ping_s, self._headers
-        connection = websockets.connect(
-            self._url, additional_headers=headers, compression=None, ping_interval=beat, ping_timeout=beat, close_timeout=beat
-        )
+        beats = {"ping_interval": beat, "ping_timeout": beat, "close_timeout": beat}
         try:
-            socket = await connection
+            socket = await websockets.connect(self._url, additional_headers=headers, compression=None, **beats)
         except websockets.InvalidStatus as error:
             raise refusal(self._url, error.response) from error
+        except websockets.InvalidURI as error:
+            raise Refused(f"{error}; expected ws://HOST:PORT/v1/stream") from error
         except (OSError, websockets.WebSocketException) as error:
             raise Unreachable(f"{self._url}: {error or 'no answer'}") from error
         try:
@@ -364,8 +371,11 @@ class Transcriber:
             content = json.loads(await asyncio.wait_for(socket.recv(), 2 * self._ping_s))
         except (OSError, websockets.ConnectionClosed) as error:
             raise Unreachable(f"{self._url}: {error or 'no answer'}") from error
-        if content["type"] == "error":
-            raise Unreachable(content["message"]) if content["fatal"] else Refused(content["message"])
+        kind = content.get("type")
+        if kind == "error" and content["fatal"]:
+            raise Unreachable(content["message"])
+        if kind != "ready":
+            raise Refused(content["message"] if kind == "error" else f"{self._url} speaks another protocol, expected /v1/stream")
         self._room = max(self._keep_s, content["config"]["endpointing"]["max_utterance_ms"] / 1000 + MARGIN_S)
         return Ready(content["session"], content["config"])
 
@@ -473,6 +483,11 @@ class Transcriber:
                 while not condition():
                     await self._change.wait()
         return condition()
+
+
+def listed(items: Sequence[Any]) -> list[Any]:
+    """A list of them; a text alone is one, not its letters."""
+    return [items] if isinstance(items, str) else list(items)
 
 
 def refusal(url: str, response: Response) -> TranscriberError:

@@ -40,7 +40,7 @@ def transcribe(client: DeepgramClient, options: argparse.Namespace) -> None:
 
 def stream(client: DeepgramClient, options: argparse.Namespace) -> None:
     """The file goes out at the pace of speech."""
-    with soundfile.SoundFile(options.file) as file:
+    with open(options.file, "rb") as opened, soundfile.SoundFile(opened) as file:
         settings = {"encoding": "linear16", "sample_rate": file.samplerate, "channels": file.channels, "interim_results": True}
         with client.listen.v1.connect(model="whisper-base", language=options.language, **settings) as connection:
             connection.on(EventType.MESSAGE, show)
@@ -68,16 +68,24 @@ def show(message: object) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Transcribe a sound file with Deepgram's SDK, live or as a whole.")
-    parser.add_argument("file", help="WAV, FLAC, OGG, MP3; as a whole also M4A, WebM and others")
+    parser.add_argument("file", help="WAV, FLAC, OGG; as a whole also MP3, M4A, WebM and others")
     parser.add_argument("--whole", action="store_true", help="one request for the recording, not live")
     parser.add_argument("--url", default="ws://127.0.0.1:8000", help="default: %(default)s")
     parser.add_argument("--key", default=os.environ.get("STENOLINE_API_KEY", "none"), help="API key (default: STENOLINE_API_KEY)")
     parser.add_argument("--language", default="multi", help="such as en (default: multi, found from the audio)")
     parser.add_argument("--speed", type=float, default=1.0, help="times the pace of speech (default: 1)")
     arguments = parser.parse_args()
+    if not arguments.speed > 0:
+        parser.error(f"--speed is {arguments.speed}, expected a number above 0")
     try:
         main(arguments)
-    except (ApiError, OSError, httpx.HTTPError, soundfile.SoundFileError, websockets.WebSocketException) as error:
+    except soundfile.LibsndfileError as error:
+        sys.exit(f"error: {arguments.file}: {error.error_string} Expected WAV, FLAC or OGG.")
+    except websockets.InvalidStatus as error:
+        sys.exit(f"error: {arguments.url}: {error.response.headers.get('dg-error', error)}")
+    except ApiError as error:
+        sys.exit(f"error: {arguments.url}: {error.body.get('err_msg') if isinstance(error.body, dict) else error}")
+    except (OSError, httpx.HTTPError, websockets.WebSocketException) as error:
         sys.exit(f"error: {arguments.file} to {arguments.url}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

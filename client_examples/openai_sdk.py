@@ -16,7 +16,7 @@ from openai import AsyncOpenAI, OpenAI, OpenAIError
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets import WebSocketException
 
-RATES = (8_000, 16_000, 24_000, 48_000)
+RATES = (8_000, 16_000, 24_000, 48_000)  # Hz
 HEARD = "conversation.item.input_audio_transcription."
 
 
@@ -32,47 +32,35 @@ def transcribe(options: argparse.Namespace) -> None:
 
 
 async def stream(options: argparse.Namespace) -> None:
-    """The file goes out at the pace of speech; the server finds the turns."""
+    """The file goes out at the pace of speech, as one turn that ends when all is sent."""
     client = AsyncOpenAI(api_key=options.key, base_url=options.url, websocket_base_url=options.url.replace("http", "ws", 1))
     with wave.open(options.file) as file:
         if file.getnchannels() != 1 or file.getsampwidth() != 2 or file.getframerate() not in RATES:
-            raise wave.Error(
-                f"expected a mono WAV of 16 bits at {', '.join(map(str, RATES))} Hz: ffmpeg -i IN -ac 1 -ar 24000 OUT.wav"
-            )
+            raise wave.Error("another kind of WAV")
         async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
-            audio = {"format": {"type": "audio/pcm", "rate": file.getframerate()}}
+            audio = {"format": {"type": "audio/pcm", "rate": file.getframerate()}, "turn_detection": None}
             audio["transcription"] = {"model": "whisper-1", "language": options.language or None}
             await connection.session.update(session={"type": "transcription", "audio": {"input": audio}})
-            sending = asyncio.create_task(send(connection, file, options.speed))
-            try:
-                await receive(connection, sending)
-            finally:
-                sending.cancel()
+            await asyncio.gather(send(connection, file, options.speed), receive(connection))
 
 
 async def send(connection: AsyncRealtimeConnection, file: wave.Wave_read, speed: float) -> None:
-    """A tenth of a second at a time, then a commit for what is said last."""
+    """A tenth of a second at a time, then a commit."""
     while block := file.readframes(file.getframerate() // 10):
         await connection.input_audio_buffer.append(audio=base64.b64encode(block).decode())
         await asyncio.sleep(0.1 / speed)
     await connection.input_audio_buffer.commit()
 
 
-async def receive(connection: AsyncRealtimeConnection, sending: asyncio.Task[None]) -> None:
-    """Deltas as they come, a line for each turn; until all is sent and every turn that was committed is complete."""
-    committed = completed = 0
+async def receive(connection: AsyncRealtimeConnection) -> None:
+    """Deltas as they come, until what was committed is complete. Raises ValueError with what the server says is wrong."""
     async for event in connection:
         if event.type == HEARD + "delta":
             print(event.delta, end="", flush=True)
-        elif event.type == "input_audio_buffer.committed":
-            committed += 1
-        elif event.type in (HEARD + "completed", HEARD + "failed"):
-            completed += 1
-            print(flush=True)
-        elif event.type == "error":
-            print(f"error: {event.error.message}", file=sys.stderr)
-        if sending.done() and completed == committed:
-            return await sending
+        elif event.type == HEARD + "completed":
+            return print()
+        elif event.type in (HEARD + "failed", "error"):
+            raise ValueError(event.error.message)
 
 
 if __name__ == "__main__":
@@ -84,9 +72,14 @@ if __name__ == "__main__":
     parser.add_argument("--url", default="http://127.0.0.1:8000/v1", help="default: %(default)s")
     parser.add_argument("--key", default=os.environ.get("STENOLINE_API_KEY", "none"), help="API key (default: STENOLINE_API_KEY)")
     arguments = parser.parse_args()
+    if not arguments.speed > 0:
+        parser.error(f"--speed is {arguments.speed}, expected a number above 0")
     try:
         asyncio.run(stream(arguments)) if arguments.live else transcribe(arguments)
-    except (OSError, EOFError, wave.Error, OpenAIError, WebSocketException) as error:
+    except (EOFError, wave.Error) as error:
+        expected = f"expected a mono WAV of 16 bits at {RATES} Hz: ffmpeg -i IN -ac 1 -ar 24000 OUT.wav"
+        sys.exit(f"error: {arguments.file}: {str(error) or 'it is empty'}; {expected}")
+    except (OSError, ValueError, OpenAIError, WebSocketException) as error:
         sys.exit(f"error: {arguments.file} to {arguments.url}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -106,7 +106,9 @@ def microphone(device: str | None = None) -> Sound:
             RATE, round(BLOCK_S * RATE), chosen, 1, "int16", callback=recorded, finished_callback=gone
         )
     except (ValueError, sounddevice.PortAudioError) as error:
-        raise SoundError(f"the microphone {device or ''} cannot be used: {error}; --list names them".replace("  ", " ")) from error
+        raise SoundError(
+            f"the microphone {device or ''} cannot be used: {error}; microphone.py --list names them".replace("  ", " ")
+        ) from error
     sound = Sound(RATE, 1, blocks())
     return sound
 
@@ -140,19 +142,20 @@ def pipe() -> Sound:
 
 
 def file(path: Path, speed: float = 1.0) -> Sound:
-    """A sound file at the pace of speech, or so many times as fast. Raises SoundError."""
+    """A sound file at the pace of speech, or so many times as fast. Raises OSError, SoundError."""
     import soundfile
 
+    source = path.open("rb")
     try:
-        opened = soundfile.SoundFile(path)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise SoundError(f"{path}: {error}") from error
+        opened = soundfile.SoundFile(source)
+    except soundfile.LibsndfileError as error:
+        raise SoundError(f"{path}: {error.error_string} Expected WAV, FLAC or OGG.") from error
     rate, channels = opened.samplerate, opened.channels
 
     async def blocks() -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        with opened:
+        with source, opened:
             for block in opened.blocks(round(BLOCK_S * rate), dtype="float32"):
                 due += len(block) / rate / speed
                 await asyncio.sleep(due - loop.time())

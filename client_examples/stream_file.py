@@ -1,4 +1,4 @@
-"""Stream an audio file (WAV, FLAC, OGG, MP3) to Stenoline and print what it hears.
+"""Stream an audio file (WAV, FLAC, OGG) to Stenoline and print what it hears.
 
 pip install websockets soundfile
 python client_examples/stream_file.py data/talk.flac
@@ -14,21 +14,23 @@ import soundfile
 import websockets
 
 
-async def main(options: argparse.Namespace) -> None:
+async def main(file: soundfile.SoundFile, options: argparse.Namespace) -> None:
     """One session: the file goes out, the words come in."""
     headers = {"Authorization": f"Bearer {options.key}"} if options.key else {}
     async with websockets.connect(options.url, additional_headers=headers) as socket:
-        await asyncio.gather(send(socket, options), receive(socket))
-
-
-async def send(socket: websockets.ClientConnection, options: argparse.Namespace) -> None:
-    """A tenth of a second at a time, as fast as a microphone would give it, or `--speed` times as fast."""
-    with soundfile.SoundFile(options.file) as file:
         start = {"type": "start", "format": "s16le", "sample_rate": file.samplerate, "channels": file.channels}
         await socket.send(json.dumps({**start, "language": options.language or None}))
-        for block in file.blocks(file.samplerate // 10, dtype="float32"):
-            await socket.send((block.clip(-1, 1) * 32767).astype("<i2").tobytes())
-            await asyncio.sleep(0.1 / options.speed)
+        answer = json.loads(await socket.recv())
+        if answer.get("type") != "ready":
+            raise ValueError(answer.get("message", "no /v1/stream is there"))
+        await asyncio.gather(send(socket, file, options.speed), receive(socket))
+
+
+async def send(socket: websockets.ClientConnection, file: soundfile.SoundFile, speed: float) -> None:
+    """A tenth of a second at a time, as fast as a microphone would give it, or `speed` times as fast."""
+    for block in file.blocks(file.samplerate // 10, dtype="float32"):
+        await socket.send((block.clip(-1, 1) * 32767).astype("<i2").tobytes())
+        await asyncio.sleep(0.1 / speed)
     await socket.send(json.dumps({"type": "stop"}))
 
 
@@ -50,9 +52,14 @@ if __name__ == "__main__":
     parser.add_argument("--language", default="", help="such as en (default: found from the audio)")
     parser.add_argument("--speed", type=float, default=1.0, help="times the pace of speech (default: 1)")
     arguments = parser.parse_args()
+    if not arguments.speed > 0:
+        parser.error(f"--speed is {arguments.speed}, expected a number above 0")
     try:
-        asyncio.run(main(arguments))
-    except (OSError, soundfile.SoundFileError, websockets.WebSocketException) as error:
+        with open(arguments.file, "rb") as opened, soundfile.SoundFile(opened) as sound:
+            asyncio.run(main(sound, arguments))
+    except soundfile.LibsndfileError as error:
+        sys.exit(f"error: {arguments.file}: {error.error_string} Expected WAV, FLAC or OGG.")
+    except (OSError, ValueError, websockets.WebSocketException) as error:
         sys.exit(f"error: {arguments.file} to {arguments.url}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

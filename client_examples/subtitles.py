@@ -12,6 +12,7 @@ import asyncio
 import html
 import itertools
 import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -68,6 +69,11 @@ def width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def tail(text: str, columns: int) -> str:
+    """As much of its end as fits."""
+    return next((text[at:] for at in range(max(0, len(text) - columns), len(text)) if width(text[at:]) <= columns), "")
+
+
 class CaptionFile:
     """Only what is final is written, each time by one write at the end of the file."""
 
@@ -106,7 +112,7 @@ def show(event: Event) -> None:
     """On a terminal: what is being said, on the last line."""
     match event:
         case Partial() if sys.stdout.isatty():
-            print("\r\x1b[K\x1b[2m" + event.text[-78:] + "\x1b[0m", end="", flush=True)
+            print("\r\x1b[K\x1b[2m" + tail(event.text, shutil.get_terminal_size().columns - 1) + "\x1b[0m", end="", flush=True)
         case Rejected() | Warned():
             print(f"{event.code}: {event.message}", file=sys.stderr)
         case Reconnecting():
@@ -149,6 +155,8 @@ if __name__ == "__main__":
     parser.add_argument("--url", default="ws://127.0.0.1:8000/v1/stream", help="default: %(default)s")
     parser.add_argument("--key", default=os.environ.get("STENOLINE_API_KEY", ""), help="API key (default: STENOLINE_API_KEY)")
     arguments = parser.parse_args()
+    if not arguments.speed > 0:
+        parser.error(f"--speed is {arguments.speed}, expected a number above 0")
     try:
         asyncio.run(main(arguments))
     except FileExistsError:

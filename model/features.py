@@ -12,6 +12,9 @@ from model.lengths import FFT_SAMPLES, HOP_SAMPLES, WINDOW_FRAMES
 _HALF = FFT_SAMPLES // 2
 _LOWEST = 1e-10  # power floor
 _RANGE = 8.0  # decades below the loudest cell that are kept
+_QUIETEST, _LEAST_FRAMES = 0.1, 50  # share of the frames that hold nothing but noise; frames that tell what it is
+_FAINT = 1_000.0  # noise of less than this part of the power does not matter
+_TAKEN, _LEFT = 2.0, 0.1  # times the noise that are taken out; part of the power that stays in any case
 
 
 def mel_filters(n_mels: int) -> Tensor:
@@ -54,13 +57,21 @@ class MelWindow:
         Whisper clamps to eight decades below the loudest cell and scales by (x + 4) / 4. Here `loudest` is moved to `target`
         first, as if the gain had been set so: then silence is one value, whatever the level of the speech.
         """
-        ended = torch.cat([self._frames, self._ending()], 1)[:, : 2 * frames]
-        levelled = (ended - loudest).clamp_min(-_RANGE) + target
-        missing = 2 * frames + 1 - levelled.shape[1]
-        found = torch.nn.functional.pad((levelled + 4) / 4, (0, missing), value=silent_value(target))
-        if frames == WINDOW_FRAMES:
-            found[:, -1] = 0.0  # past the window the convolutions saw zeros in training
-        return found
+        return _normalised(torch.cat([self._frames, self._ending()], 1), frames, loudest, target)
+
+    def cleared(self, frames: int, least: float, target: float) -> Tensor | None:
+        """The same with its noise taken out, the loudest cell at least `least`; None if there is too little of it to matter.
+
+        Noise is what the quietest frames hold, band by band (spectral subtraction: Boll 1979).
+        """
+        if self._frames.shape[1] < _LEAST_FRAMES:
+            return None
+        power = 10 ** torch.cat([self._frames, self._ending()], 1)
+        noise = 10 ** self._frames.quantile(_QUIETEST, 1, keepdim=True)
+        if power.mean() > _FAINT * noise.mean():
+            return None
+        clear = torch.maximum(power - _TAKEN * noise, _LEFT * power).clamp_min(_LOWEST).log10()
+        return _normalised(clear, frames, max(least, self._loudest(clear)), target)
 
     def loudest(self) -> float:
         """The loudest cell so far, log10 of power."""
@@ -89,6 +100,15 @@ class MelWindow:
     @staticmethod
     def _loudest(frames: Tensor) -> float:
         return float(frames.max()) if frames.numel() else -10.0
+
+
+def _normalised(cells: Tensor, frames: int, loudest: float, target: float) -> Tensor:
+    levelled = (cells[:, : 2 * frames] - loudest).clamp_min(-_RANGE) + target
+    missing = 2 * frames + 1 - levelled.shape[1]
+    found = torch.nn.functional.pad((levelled + 4) / 4, (0, missing), value=silent_value(target))
+    if frames == WINDOW_FRAMES:
+        found[:, -1] = 0.0  # past the window the convolutions saw zeros in training
+    return found
 
 
 def silent_value(loudest: float) -> float:

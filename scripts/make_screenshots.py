@@ -12,8 +12,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from bench.browser import chromium
 from bench.live import serving
-from tests.browser import chromium
 from tests.sounds import opening
 
 ROOT = Path(__file__).parent.parent

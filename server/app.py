@@ -126,6 +126,7 @@ class Service:
             if not self.config.max_rooms:
                 raise Refused(404, "not_found", "this server has no caption rooms: max_rooms is 0")
             name = checked(websocket.path_params["room"])
+            self._check_open()
             if one_of(websocket.query_params, "role", "viewer", ("viewer", "speaker")) == "viewer":
                 await self._follow(websocket, name)
                 return
@@ -137,7 +138,6 @@ class Service:
     async def _follow(self, websocket: WebSocket, name: str) -> None:
         if len(name) < SECRET_LENGTH:
             self.gate.check(websocket)
-        self._check_open()
         with self.rooms.seat(name) as seat:
             websocket.state.most_bytes = MOST_BYTES
             await websocket.accept(selected_subprotocol(websocket))
@@ -202,20 +202,21 @@ class Service:
         """Answer the handshake with plain HTTP, so that no WebSocket ever opens."""
         response = refusal(reason, session_id)
         self.metrics.refused.labels(reason.code).inc()
-        path = websocket.url.path.removesuffix(websocket.path_params.get("room", ""))  # the name of a room may be its secret
+        path = websocket.scope["path"].removesuffix(websocket.path_params.get("room", ""))  # the name of a room may be its secret
         logs.info("refused", session=session_id, path=path, code=reason.code, status=response.status_code)
         await websocket.send_denial_response(response)
 
     async def drain(self) -> None:
-        """No new sessions; the live ones finish, within the time they get."""
+        """No new sessions and recordings; the present ones finish, within the time they get."""
         self.admission.is_draining = True
         logs.info("draining", sessions=len(self.live))
         if self.wyoming:
             self.wyoming.close()
         for connection in list(self.live):
             connection.shut_down()
-        if self._running:
-            await asyncio.wait(self._running, timeout=self.config.drain_s)
+        if working := self._running | self.desk.working:
+            await asyncio.wait(working, timeout=self.config.drain_s)
+        self.desk.end()
         self.rooms.end()
         if self._following:
             await asyncio.wait(self._following, timeout=_FAREWELL_S)

@@ -99,6 +99,8 @@ class Connection:
         """For those who are published to, when the client has not waited for it."""
         if not self._publish or self._session.is_closed:
             return
+        await asyncio.wait(self._tasks[:1])  # it reads what came before
+        await self._intake.finish()
         self._session.receive_eof(now=self._loop.time())
         self._pump()
         while not self._session.is_closed:

@@ -36,13 +36,20 @@ class Intake:
             case Finalize() | Flush() if self._stream:
                 await self._stream.drain()
                 self._do(command)
-            case Close() if self._stream:
-                await self._finish(self._stream)
+            case Close():
+                await self.finish()
                 self._do(command)
             case Append(payload):
                 await self._hear(payload)
             case _:
                 self._do(command)
+
+    async def finish(self) -> None:
+        """Until all that came is decoded and given to the session; no more will come."""
+        if self._stream:
+            await self._stream.finish()
+        if self._reading:
+            await asyncio.wait([self._reading])
 
     async def close(self) -> None:
         """Let go of the decoder."""
@@ -64,11 +71,6 @@ class Intake:
             self._stream = MediaStream(form, self._limits, channels)
             self._reading = asyncio.create_task(self._read(self._stream))
         return self._stream
-
-    async def _finish(self, stream: MediaStream) -> None:
-        await stream.finish()
-        if self._reading:
-            await asyncio.wait([self._reading])
 
     async def _read(self, stream: MediaStream) -> None:
         try:

@@ -42,11 +42,17 @@ class Page:
     def answer(self, request: Request) -> Response:
         """All of it, or that it has not changed."""
         headers = _HEADERS | {"etag": self.tag, "cache-control": self.cache}
-        if request.headers.get("if-none-match") == self.tag:
+        if self.tag in request.headers.get("if-none-match", ""):  # among others, or made weak by a proxy: W/"..."
             return Response(status_code=304, headers=headers)
-        if "gzip" in request.headers.get("accept-encoding", ""):
+        if _takes_gzip(request.headers.get("accept-encoding", "")):
             return Response(self.zipped, headers=headers | {"content-encoding": "gzip"}, media_type=self.kind)
         return Response(self.content, headers=headers, media_type=self.kind)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """A weight of nought (`gzip;q=0`) is a refusal."""
+    offered = (each.partition(";") for each in accepted.lower().split(","))
+    return any(name.strip() == "gzip" and (not weight or weight.strip(" q=0.")) for name, _, weight in offered)
 
 
 def read(file: Path, cache: str = "no-cache") -> Page:

@@ -63,7 +63,7 @@ class Rooms:
                     yield room
             finally:
                 room.claimants -= 1
-                if claim == room.claims and not room.has_spoken:
+                if not (room.claimants or room.has_spoken):
                     room.owner = None
 
     async def _take_over(self, room: Room) -> None:

@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from server import logs, wyoming
 from server.app import Service, build_app
@@ -37,6 +38,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_timer and message["type"] == "websocket.close":
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(self.drop_after_s, self.transport.abort)
+
+    def handle_cont(self, event: Frame) -> None:
+        """Parts without content add nothing, and there could be any number of them."""
+        if event.data or event.fin:
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """Who does not read gets no answers either: they would wait here without end."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
 
     def keepalive_timeout(self) -> None:
         """Called when a ping was not answered in time."""

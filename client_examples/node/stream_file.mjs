@@ -104,7 +104,7 @@ function converse(options, from) {
       if (event.type === "ready" && !ready) {
         ready = true;
         send(socket, from, number(options, "speed"), () => interrupted).catch(reject);
-      } else if (event.type === "error" && !ready) reject(Error(event.message)); // it will not start
+      } else if (!ready) reject(Error(event.message ?? "no /v1/stream is there")); // it will not start
       else if (event.type === "closed") closed = event;
       else show(event);
     });

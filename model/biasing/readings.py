@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 from model.biasing.likely import letters
@@ -29,7 +30,7 @@ class ReadingOptions:
     """Bounds in nats are for a weight of 1."""
 
     doubt: float = 0.25  # nats a token: a text that is less likely is read again
-    least: float = 5.0  # nats that it must have cost, what it leaves unsaid included: less has no room for a phrase, unless it is mixed
+    least: float = 5.0  # nats that it must have cost with what it leaves unsaid, unless it is mixed: less has no room for a phrase
     bonus: float = 12.0  # nats that a phrase is worth
     unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end
     alike: float = 75.0  # per cent, of a phrase that is likely
@@ -54,9 +55,10 @@ class Text:
     lists: Sequence[HotwordList]
     memory: Memory
     pieces: Callable[[Sequence[int]], Pieces]  # tokens as words
-    again: Callable[[Hint], Row | None]  # a row that is to be read so, if the family can
+    again: Callable[[Row, Hint], Row | None]  # a row that is to be read so where this one was heard, if the family can
     is_whole: bool  # all was heard anew; otherwise the last word may not be all there
     is_mixed: bool  # phrases stand among words of another script, and are often left out
+    clear: Callable[[], Row | None] = lambda: None  # one that is to be read where the noise is taken out, if there is any
 
     def changeable(self) -> Pieces:
         """The words in whose place there may be phrases."""
@@ -88,15 +90,16 @@ class Readings:
 
     def _chosen(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
         """The best readings, where these are not the first ones."""
-        foreign = _read(choose, {i: text.again(Hint(is_foreign=True)) for i, text in texts.items() if text.is_mixed})
-        hints = {i: self._hints(text, foreign.get(i)) for i, text in texts.items()}
-        readings: dict[int, list[Row]] = {i: [] for i in texts}
-        for number in range(max(map(len, hints.values()), default=0)):
-            asked = {i: hint[number] for i, hint in hints.items() if number < len(hint)}
-            for i, row in _read(choose, {i: texts[i].again(hint) for i, hint in asked.items()}).items():
-                if row.tokens != texts[i].row.tokens or texts[i].row.is_cut:
-                    readings[i].append(_judged(choose, texts[i].row, row) if asked[i].prompt else row)
-        found = {i: self._best(text, readings[i]) for i, text in texts.items()}
+        clear = _read(choose, {i: text.clear() for i, text in texts.items()})
+        foreign = _read(choose, {i: text.again(text.row, Hint(is_foreign=True)) for i, text in texts.items() if text.is_mixed})
+        heard = {i: [text.row, *([clear[i]] if i in clear else [])] for i, text in texts.items()}
+        hints = {i: self._hints(text, [*heard[i], *([foreign[i]] if i in foreign else [])]) for i, text in texts.items()}
+        read = {i: list(rows) for i, rows in heard.items()}
+        for number, place in product(range(max(map(len, hints.values()), default=0)), range(2)):
+            asked = [i for i in texts if number < len(hints[i]) and place < len(heard[i])]
+            for i, row in _read(choose, {i: texts[i].again(heard[i][place], hints[i][number]) for i in asked}).items():
+                read[i].append(row)
+        found = {i: self._best(text, _judged(choose, text.row, read[i])) for i, text in texts.items()}
         for row in (*found.values(), *(text.row for text in texts.values())):
             row.is_stale = True
         return {i: row for i, row in found.items() if row is not texts[i].row}
@@ -108,9 +111,8 @@ class Readings:
         has_room = text.is_mixed or self._score(row) < -self.options.least
         return has_room and _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
 
-    def _hints(self, text: Text, foreign: Row | None) -> list[Hint]:
-        heard = [_texts(text.pieces(row.tokens)) for row in (text.row, foreign) if row]
-        likely = self._likely(text.lists, heard)
+    def _hints(self, text: Text, heard: Iterable[Row]) -> list[Hint]:
+        likely = self._likely(text.lists, [_texts(text.pieces(row.tokens)) for row in heard])
         everywhere = self._phrases.anywhere(text.lists, text.row.ends) if text.is_mixed else None
         hints = [Hint(everywhere)] if everywhere else []
         if likely:
@@ -130,7 +132,7 @@ class Readings:
         return sorted(scores, key=lambda word: -scores[word])[: self.options.most]
 
     def _best(self, text: Text, readings: Sequence[Row]) -> Row:
-        found = [(row, self._found(text, row)) for row in (text.row, *readings)]
+        found = [(row, self._found(text, row)) for row in readings]
         row, phrases = max(found, key=lambda each: (not each[0].is_cut, self._score(each[0]) + self._worth(text.lists, each[1])))
         text.memory.said.update(tokens for key, tokens in phrases.items() if key not in found[0][1])
         return row
@@ -171,8 +173,18 @@ def _read(choose: Chooser, rows: Mapping[int, Row | None]) -> dict[int, Row]:
     return found
 
 
-def _judged(choose: Chooser, first: Row, row: Row) -> Row:
-    """What was read with a prompt, as likely as it is without one."""
+def _judged(choose: Chooser, first: Row, rows: Sequence[Row]) -> list[Row]:
+    """Each text once."""
+    own = dict[tuple[tuple[int, ...], bool], Row]()
+    for row in rows:
+        own.setdefault((tuple(row.tokens), row.is_cut), row)
+    return [_as_heard(choose, first, row) for row in own.values()]
+
+
+def _as_heard(choose: Chooser, first: Row, row: Row) -> Row:
+    """What was read with a prompt or without the noise, as likely as it is without the one and with the other."""
+    if row.place is first.place and row.prompt == first.prompt:
+        return row
     (end,) = list(first.ends)[:1]
     scored = rescore(choose, first, [*row.tokens, end], 0, margin=first.margin)
     scores = [each[:, : len(first.forced) + len(row.tokens) + 1] for each in scored.scores]

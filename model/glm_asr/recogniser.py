@@ -132,9 +132,9 @@ class GlmAsrRecogniser(BatchRecogniser):
             rows[index] = row
 
     def _text(self, request: StepRequest, stream: Stream, row: Row) -> Text:
-        def again(hint: Hint) -> Row | None:
+        def again(first: Row, hint: Hint) -> Row | None:
             """It was trained on one prompt, and is told no language."""
-            return None if hint.prompt or hint.is_foreign else row.afresh(hint.favour)
+            return None if hint.prompt or hint.is_foreign else first.afresh(hint.favour)
 
         return Text(
             row,

@@ -164,11 +164,17 @@ class WhisperRecogniser:
         return stream
 
     def _open(self, request: StepRequest) -> Stream:
-        slot = self._free.pop() if self._free else self._new_slot()
+        slot = self._slot()
         language, prompt = self._text.opening(request.context)
         stream = Stream(slot, MelWindow(self._filters), request.start, prompt, language, language is not None, [])
         self._streams[request.utterance] = stream
         return stream
+
+    def _slot(self) -> Slot:
+        try:
+            return self._free.pop()  # lanes do so at the same time
+        except IndexError:
+            return self._new_slot()
 
     def _new_slot(self) -> Slot:
         c = self.config
@@ -216,7 +222,21 @@ class WhisperRecogniser:
 
     def _decode(self, batch: Sequence[StepRequest], streams: Sequence[Stream]) -> list[Row]:
         places = [Place(stream.slot.decoder, stream.slot.cross, stream.frames) for stream in streams]
-        return self._text.decode(self._choose, batch, streams, places)
+        borrowed = list[Slot]()
+        try:
+            return self._text.decode(self._choose, batch, streams, places, lambda stream: self._cleared(stream, borrowed))
+        finally:
+            self._free += borrowed
+
+    def _cleared(self, stream: Stream, borrowed: list[Slot]) -> Place | None:
+        """The window with its noise taken out, if it has any, in a slot of its own."""
+        mel = stream.mel.cleared(stream.frames, self.options.least_loudest, self.options.loudest)
+        if mel is None:
+            return None
+        borrowed.append(slot := self._slot())
+        (states,) = self._whole([EncoderJob(slot.encoder, mel, 0, stream.frames)])
+        self._decoder.remember(slot.cross, 0, states)
+        return Place(slot.decoder, slot.cross, stream.frames)
 
     def _hypothesis(self, request: StepRequest, stream: Stream, row: Row) -> Hypothesis:
         return self._text.hypothesis(request, stream, row)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -52,6 +52,9 @@ class Written(Protocol):
         """In the window."""
 
 
+WrittenT = TypeVar("WrittenT", bound=Written)
+
+
 class WhisperText:
     """For one model."""
 
@@ -81,8 +84,18 @@ class WhisperText:
 
     # decoding
 
-    def decode(self, choose: Chooser, batch: Sequence[StepRequest], streams: Sequence[Written], places: Sequence[Any]) -> list[Row]:
-        """The text of each stream; its keys and values are at its place."""
+    def decode(
+        self,
+        choose: Chooser,
+        batch: Sequence[StepRequest],
+        streams: Sequence[WrittenT],
+        places: Sequence[Any],
+        cleared: Callable[[WrittenT], Any] = lambda stream: None,
+    ) -> list[Row]:
+        """The text of each stream; its keys and values are at its place.
+
+        `cleared` gives another place, of the whole window with its noise taken out, or None.
+        """
         rows = [self._row(*each) for each in zip(batch, streams, places, strict=True)]
         verify(choose, rows)
         changed = [i for i, (r, s) in enumerate(zip(rows, streams, strict=True)) if self._language_changed(batch[i], s, r)]
@@ -94,26 +107,34 @@ class WhisperText:
         finish(choose, rows)
         for request, stream, row in zip(batch, streams, rows, strict=True):
             row.is_silent = self._is_silent(request, stream, row)
-        self._revise(choose, rows, batch, streams)
+        self._revise(choose, rows, batch, streams, cleared)
         return rows
 
-    def _revise(self, choose: Chooser, rows: list[Row], batch: Sequence[StepRequest], streams: Sequence[Written]) -> None:
+    def _revise(
+        self,
+        choose: Chooser,
+        rows: list[Row],
+        batch: Sequence[StepRequest],
+        streams: Sequence[WrittenT],
+        cleared: Callable[[WrittenT], Any],
+    ) -> None:
         """Once more, where hotwords may have been misheard."""
         asked = [i for i, request in enumerate(batch) if request.context.hotwords]
-        texts = {i: self._text(batch[i], streams[i], rows[i]) for i in asked}
+        texts = {i: self._text(batch[i], streams[i], rows[i], cleared) for i in asked}
         for index, row in self._readings.revise(choose, texts).items():
             rows[index] = row
 
-    def _text(self, request: StepRequest, stream: Written, row: Row) -> Text:
+    def _text(self, request: StepRequest, stream: WrittenT, row: Row, cleared: Callable[[WrittenT], Any]) -> Text:
         language = stream.language or "en"
         return Text(
             row,
             request.context.hotwords,
             stream.phrases,
             lambda tokens: self._tokenizer.split_words(tokens, language),
-            lambda hint: self._again(stream, row, hint),
+            lambda first, hint: self._again(stream, first, hint),
             is_whole=_is_whole(request),
             is_mixed=language in UNSPACED,
+            clear=lambda: _elsewhere(row, cleared(stream)),
         )
 
     def _again(self, stream: Written, first: Row, hint: Hint) -> Row:
@@ -228,6 +249,11 @@ class WhisperText:
 
 def _is_whole(request: StepRequest) -> bool:
     return request.whole_window or request.is_final
+
+
+def _elsewhere(row: Row, place: Any) -> Row | None:
+    """The same audio, to be read at another place."""
+    return None if place is None else replace(row.afresh(), place=place, cached=0)
 
 
 def quick_starts(attended: Sequence[int], heard: int) -> list[int]:

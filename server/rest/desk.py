@@ -20,7 +20,7 @@ from server.metrics import Metrics
 from server.outbox import Outbox
 from server.protocols.base import ServerDefaults
 from streaming.commands import SessionConfig
-from streaming.errors import ProtocolViolation
+from streaming.errors import ProtocolViolation, ShuttingDown
 from streaming.events import FinalTranscript
 from streaming.session import SessionLimits
 from streaming.text.growing import joined, text_of
@@ -73,6 +73,18 @@ class Desk:
     most_bytes: int
     engine: Callable[[], Engine]  # the least loaded one
     check_open: Callable[[], None]  # raises ServerFault while the server goes
+    working: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def end(self) -> None:
+        """The server goes: who still waits for an answer is told so."""
+        for task in self.working:
+            task.cancel()
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        working = asyncio.create_task(work)
+        self.working.add(working)
+        working.add_done_callback(self.working.discard)
+        return working
 
     async def events(
         self, source: Path | BinaryIO, config: SessionConfig, channels: int = 1
@@ -87,11 +99,12 @@ class Desk:
     async def flowing(self, source: Path | BinaryIO, config: SessionConfig) -> AsyncIterator[FinalTranscript | Progress]:
         """The same, for a caller who may read slowly: the recording does not keep its turn for that long."""
         box: Outbox[FinalTranscript | Progress | None] = Outbox(_MOST_UNREAD, _supersedes)
-        working = asyncio.create_task(self._pour(source, config, box))
+        working = self._begin(self._pour(source, config, box))
         try:
             while event := await box.get():
                 yield event
-            await working
+            await asyncio.wait([working])
+            _outcome(working)
         finally:
             working.cancel()
             with CancelScope(shield=True):  # Starlette cancels each await of a stream whose caller has gone
@@ -112,9 +125,26 @@ class Desk:
 
     async def transcript(self, request: Request, source: Path | BinaryIO, config: SessionConfig, channels: int = 1) -> Transcript:
         """All of it at once. Raises ClientDisconnect when the caller goes."""
-        return await _attended(request, self._whole(source, config, channels))
+        return await self.attended(request, self.whole(source, config, channels))
 
-    async def _whole(self, source: Path | BinaryIO, config: SessionConfig, channels: int) -> Transcript:
+    async def attended(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
+        """What the work gives; it ends, wherever it is, when the caller or the server goes.
+
+        Raises ClientDisconnect and ShuttingDown.
+        """
+        working, leaving = self._begin(work), asyncio.create_task(_left(request))
+        try:
+            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise ClientDisconnect
+            return _outcome(working)
+        finally:
+            working.cancel()
+            leaving.cancel()
+            await asyncio.gather(working, leaving, return_exceptions=True)
+
+    async def whole(self, source: Path | BinaryIO, config: SessionConfig, channels: int = 1) -> Transcript:
+        """All of it, for work that is attended."""
         found = Transcript()
         async for event in self.events(source, config, channels):
             if isinstance(event, Progress):
@@ -135,18 +165,11 @@ def _supersedes(new: FinalTranscript | Progress | None, old: FinalTranscript | P
     return isinstance(new, Progress) and isinstance(old, Progress)
 
 
-async def _attended(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What the work gives; it ends, wherever it is, when the caller goes. Raises ClientDisconnect."""
-    working, leaving = asyncio.create_task(work), asyncio.create_task(_left(request))
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
-    finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+def _outcome(ended: asyncio.Task[T]) -> T:
+    """Raises ShuttingDown for what the server has ended, and what the work raised."""
+    if ended.cancelled():
+        raise ShuttingDown("the server is shutting down; try another one")
+    return ended.result()
 
 
 async def _left(request: Request) -> None:

@@ -83,15 +83,18 @@ def routes(desk: Desk, guard: Callable[[Handler], Handler]) -> list[Route]:
         desk.check_turn()
         if flag(settings, "stream", False):
             return await _streamed(desk, _single(uploads, is_batch), config)
-        if not is_batch:
-            return JSONResponse(await _heard(desk, request, uploads[0], config))
-        return JSONResponse({"results": [await _one(desk, request, upload, config) for upload in uploads]})
+        work = _each(desk, uploads, config) if is_batch else _heard(desk, uploads[0], config)
+        return JSONResponse(await desk.attended(request, work))
 
     return [Route("/asr", guard(asr), methods=["POST"])]
 
 
-async def _heard(desk: Desk, request: Request, upload: Upload, config: SessionConfig) -> dict[str, Any]:
-    return _answer(await desk.transcript(request, _content(upload), config))
+async def _heard(desk: Desk, upload: Upload, config: SessionConfig) -> dict[str, Any]:
+    return _answer(await desk.whole(_content(upload), config))
+
+
+async def _each(desk: Desk, uploads: list[Upload], config: SessionConfig) -> dict[str, Any]:
+    return {"results": [await _one(desk, upload, config) for upload in uploads]}
 
 
 def _content(upload: Upload) -> BinaryIO:
@@ -111,6 +114,7 @@ def _single(uploads: list[Upload], is_batch: bool) -> BinaryIO:
 async def _streamed(desk: Desk, source: BinaryIO, config: SessionConfig) -> Response:
     """What is no recording is refused before the first event. Raises BadMedia."""
     length_s = await asyncio.to_thread(duration_s, source)
+    desk.check_turn()  # others may have come meanwhile
     return event_stream(_events(desk, source, config, round(length_s, 3) if length_s else None))
 
 
@@ -137,11 +141,11 @@ def _error(fault: TranscriptionError) -> dict[str, Any]:
     return {"error": error_body(fault, "")["error"]}
 
 
-async def _one(desk: Desk, request: Request, upload: Upload, config: SessionConfig) -> dict[str, Any]:
+async def _one(desk: Desk, upload: Upload, config: SessionConfig) -> dict[str, Any]:
     """One of several: a bad one says so in its place."""
     name, _ = upload
     try:
-        return {"file": name, **await _heard(desk, request, upload, config)}
+        return {"file": name, **await _heard(desk, upload, config)}
     except BadMedia as error:
         fault: TranscriptionError = bad_file(error)
     except TranscriptionError as error:

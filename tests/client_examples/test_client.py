@@ -363,6 +363,34 @@ def test_a_setting_that_the_server_does_not_know(serve: Serve):
         asyncio.run(enter(serve().url(), endpointing={"silence_ms": 7}))
 
 
+@pytest.mark.parametrize("path", ["/", "/v1/listen", "/v1/realtime"])
+def test_another_protocol_is_refused(serve: Serve, path: str):
+    with pytest.raises(Refused, match="expected /v1/stream"):
+        asyncio.run(enter(serve().url().removesuffix("/v1/stream") + path))
+
+
+def test_a_url_of_another_kind_is_refused():
+    with pytest.raises(Refused, match="expected ws://"):
+        asyncio.run(enter("http://127.0.0.1:9/v1/stream"))
+
+
+def test_a_text_alone_is_one_hotword(serve: Serve):
+    async def run() -> list[Event]:
+        async with Transcriber(serve().url(), hotwords="RoPE") as session:
+            await session.configure("LoRA", "gpu")
+            await session.stop()
+            return [event async for event in session]
+
+    ready, configured, _ = asyncio.run(run())
+    assert isinstance(ready, Ready) and ready.config["hotwords"] == 1
+    assert isinstance(configured, Configured) and configured.hotword_lists == ("gpu",)
+
+
+def test_a_format_is_not_to_be_chosen():
+    with pytest.raises(TypeError, match="'f32le', expected none"):
+        Transcriber(format="f32le")
+
+
 def test_nobody_listens():
     with pytest.raises(Unreachable, match="127.0.0.1:9"):
         asyncio.run(enter("ws://127.0.0.1:9/v1/stream"))
@@ -386,6 +414,30 @@ def test_leaving_early_leaves_nothing_behind(serve: Serve):
         return {repr(task) for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
     assert asyncio.run(run()) == set()
+
+
+def test_leaving_early_ends_the_other_tasks(serve: Serve):
+    """One reads, one sends and waits, as nothing gets through."""
+
+    async def run() -> list[Any]:
+        async with proxy(serve().address) as between, Transcriber(between.url, **SHORT) as session:
+            between.is_open = False
+            between.cut()
+
+            async def read() -> list[Event]:
+                return [event async for event in session]
+
+            talking = asyncio.create_task(talk(session, bytes(20 * SECOND), pace=0))
+            while not isinstance(event := await anext(session), Reconnecting) or event.attempt < 3:
+                pass
+            assert not talking.done() and session.unsent_s > 13
+            reading = asyncio.create_task(read())
+            await asyncio.sleep(0)
+        return await asyncio.wait_for(asyncio.gather(talking, reading, return_exceptions=True), 10)
+
+    sent, rest = asyncio.run(run())
+    assert isinstance(sent, TranscriberError) and "over" in str(sent)
+    assert rest == []
 
 
 def test_the_embedded_model_over_a_network_that_fails(live: Server, talk_opening: tuple[Path, str]):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from captions import overhang
 
 from bench.live import Server
 from scripts.vendors import is_ready, python_of
@@ -78,6 +79,7 @@ def test_openai_sdk_live(live: Server, talk_opening: tuple[Path, str], opening_w
     done = run("openai_sdk.py", "--live", opening_wav, "--url", url, "--language", "en", "--speed", "4", **python("openai_sdk.py"))
     assert done.returncode == 0, done.stderr.decode()
     assert error_rate(talk_opening[1], done.stdout.decode()) <= ALLOWED, done.stdout.decode()
+    assert done.stdout.endswith(b"\n"), "it did not wait for the last words"
 
 
 def test_openai_sdk_with_a_recording_as_a_whole(live: Server, talk_opening: tuple[Path, str]):
@@ -104,6 +106,12 @@ def test_captions(live: Server, talk_opening: tuple[Path, str]):
     assert b"\x1b" not in done.stdout  # no terminal, no terminal codes
 
 
+def test_captions_fit_the_terminal():
+    assert overhang("well said", 40) == 0
+    assert overhang("what is being said", 4) == len("what is being ")
+    assert overhang("正在说的话", 5) == 3
+
+
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "microphone.py"])
 def test_no_server_is_one_clear_line(name: str, talk_opening: tuple[Path, str]):
     url = NOWHERE.replace("ws", "http", 1) if name == "openai_sdk.py" else NOWHERE
@@ -111,7 +119,37 @@ def test_no_server_is_one_clear_line(name: str, talk_opening: tuple[Path, str]):
     assert is_one_line(done), done.stderr.decode()
 
 
+@pytest.mark.parametrize("name", ["stream_file.py", "captions.py", "subtitles.py", "dictation.py"])
+@pytest.mark.parametrize("path", ["", "/v1/realtime", "/nothing"])
+def test_a_url_of_something_else_is_one_clear_line(name: str, path: str, live: Server, talk_opening: tuple[Path, str]):
+    url = live.url.removesuffix("/v1/stream") + path
+    done = run(name, *arguments(name, talk_opening[0]), "--url", url, sound=b"")
+    assert is_one_line(done) and url.encode() in done.stderr, done.stderr.decode()
+
+
+@pytest.mark.parametrize("name", ["stream_file.py", "captions.py", "deepgram_sdk.py", "openai_sdk.py"])
+def test_a_language_that_nobody_speaks_is_one_clear_line(name: str, live: Server, opening_wav: Path):
+    base = live.url.removesuffix("/v1/stream")
+    url = {"deepgram_sdk.py": base, "openai_sdk.py": base.replace("ws", "http", 1) + "/v1"}.get(name, live.url)
+    live_too = ["--live"] if name == "openai_sdk.py" else []
+    done = run(name, *arguments(name, opening_wav), *live_too, "--url", url, "--language", "xx", sound=b"", **python(name))
+    assert is_one_line(done) and b'"xx"' in done.stderr, done.stderr.decode()
+
+
+@pytest.mark.parametrize("name", ["stream_file.py", "subtitles.py", "deepgram_sdk.py", "openai_sdk.py"])
+def test_a_speed_that_is_none(name: str, talk_opening: tuple[Path, str]):
+    done = run(name, *arguments(name, talk_opening[0]), "--speed", "0", **python(name))
+    assert done.returncode == 2 and b"--speed is 0.0, expected" in done.stderr, done.stderr.decode()
+
+
+@pytest.mark.parametrize("name", ["stream_file.py", "deepgram_sdk.py"])
+def test_what_is_no_sound_is_one_clear_line(name: str, tmp_path: Path):
+    (tmp_path / "notes.wav").write_text("no sound at all")
+    done = run(name, tmp_path / "notes.wav", "--url", NOWHERE)
+    assert is_one_line(done) and b"Expected WAV" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["stream_file.py", "deepgram_sdk.py", "openai_sdk.py"])
 def test_a_missing_file_is_one_clear_line(name: str, live: Server):
     done = run(name, "nowhere.flac", "--url", live.url, **python(name))
-    assert is_one_line(done) and b"nowhere.flac" in done.stderr
+    assert is_one_line(done) and b"No such file or directory: 'nowhere.flac'" in done.stderr

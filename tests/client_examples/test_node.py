@@ -142,3 +142,8 @@ def test_what_the_server_refuses_is_one_clear_line(serve: Serve, tmp_path: Path)
     low = wav(tmp_path / "low.wav", pcm16(rate=4_000), chunk(b"data", bytes(8_000)))
     assert "4000" in error_of(run(low, "--url", running.url(), "--key", "right"))
     assert "channels is 9" in error_of(run("-", "--url", running.url(), "--key", "right", "--channels", "9"))
+
+
+@pytest.mark.parametrize("path", ["", "/v1/realtime", "/v1/listen", "/nothing"])
+def test_a_url_of_something_else_is_one_clear_line(serve: Serve, path: str):  # noqa: F811
+    assert error_of(run("-", "--url", serve().url().removesuffix("/v1/stream") + path))

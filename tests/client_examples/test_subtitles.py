@@ -11,7 +11,7 @@ import soundfile
 import srt
 import webvtt
 from client import Word
-from subtitles import LONGEST_S, WIDTH, CaptionFile, cues, width
+from subtitles import LONGEST_S, WIDTH, CaptionFile, cues, tail, width
 
 from bench.live import Server
 from tests.client_examples.programs import ALLOWED, FOLDER, error_rate, is_one_line, run
@@ -28,6 +28,13 @@ def test_lines_are_short_and_cues_too():
     assert all(len(cue.lines) <= 2 and max(map(width, cue.lines)) <= WIDTH for cue in found)
     assert all(0 < cue.end - cue.start <= LONGEST_S for cue in found)
     assert max(len(cue.lines) for cue in found) == 2
+
+
+def test_what_is_being_said_fits_the_terminal():
+    assert tail("well said", 40) == "well said"
+    assert tail("what is being said", 4) == "said"
+    assert tail("正在说的话", 5) == "的话"
+    assert tail("", 40) == ""
 
 
 def test_slow_speech_is_cut_by_time():

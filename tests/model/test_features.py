@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import WhisperFeatureExtractor
 
+from bench.speech import fan
 from model.features import MelWindow, mel_filters, silent_value
 from model.interfaces import Samples
 from model.lengths import FRAME_SAMPLES, covering_frames
@@ -105,3 +106,23 @@ def test_a_window_goes_on_after_a_drop_even_of_all_that_it_heard(speech, heard):
 def test_zeros_are_as_silent_as_what_is_padded(samples):
     quiet = window(np.zeros(samples, np.float32)).normalised(20, -1.5, TARGET)
     assert torch.all(quiet == silent_value(TARGET))
+
+
+def test_noise_is_taken_out_of_the_bands_that_hold_it(speech):
+    noise = fan(len(speech), 0.3 * float(np.sqrt(np.mean(speech**2))))
+    noisy, frames = window(speech + noise), covering_frames(len(speech))
+    cleared = noisy.cleared(frames, -1.5, TARGET)
+    assert cleared is not None and cleared.shape == features(noisy).shape
+    clean, before = features(window(speech)), features(noisy)
+    pauses = before[:, : 2 * frames].mean(0) < before[:, : 2 * frames].mean(0).quantile(0.2)
+
+    def difference(found: torch.Tensor) -> float:
+        return float((found - clean)[:, : 2 * frames][:, pauses].abs().mean())
+
+    assert difference(cleared) < difference(before)
+
+
+def test_sound_without_noise_has_none_taken_out(speech):
+    quiet = np.concatenate([speech, np.zeros(len(speech), np.float32)])
+    assert window(quiet).cleared(covering_frames(len(quiet)), -1.5, TARGET) is None
+    assert window(np.zeros(0, np.float32)).cleared(1, -1.5, TARGET) is None

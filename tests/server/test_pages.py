@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 from collections.abc import Mapping
 from contextlib import closing
@@ -40,6 +41,20 @@ def test_what_has_not_changed_is_not_sent_again(running: Running):
     _, headers, _ = get(running, "/")
     status, _, content = get(running, "/", if_none_match=headers["etag"])
     assert status == 304 and content == b""
+    tag = headers["etag"]
+    assert get(running, "/", if_none_match=f'"other", W/{tag}')[0] == 304
+    assert get(running, "/", if_none_match='"other"')[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_zipped"),
+    [("gzip", True), ("br, GZIP ; q=0.5", True), ("deflate,gzip;q=1.0", True), ("gzip;q=0", False), ("gzip; q=0.000, br", False)]
+    + [("identity", False), ("x-gzipped", False), ("", False)],
+)
+def test_it_is_compressed_for_those_who_take_it(running: Running, accepted: str, is_zipped: bool):
+    _, headers, content = get(running, "/", accept_encoding=accepted)
+    assert (headers.get("content-encoding") == "gzip") == is_zipped
+    assert (gzip.decompress(content) if is_zipped else content) == (STATIC / "index.html").read_bytes()
 
 
 def test_the_browser_is_told_to_load_nothing_from_elsewhere_and_to_show_it_in_no_frame(running: Running):

@@ -23,6 +23,8 @@ from streaming.events import FinalTranscript
 from tests.helpers import s16, talk
 from tests.server.conftest import SPEECH, Peer, Running, Serve, wait_for
 from tests.server.protocols.test_conformance import Indiscreet, assert_discreet
+from tests.server.rest.conftest import Held
+from tests.sounds import encoded
 
 KEY = {"additional_headers": {"Authorization": "Bearer a-key-of-my-own-1"}}
 OTHER = {"additional_headers": {"Authorization": "Bearer a-key-of-another"}}
@@ -83,6 +85,7 @@ def test_who_comes_late_gets_the_past(running: Running):
             about = viewer.until("room")
             assert about["live"] and said(about["history"]) == said(speaker.of("final"))
         stop(speaker)
+    assert wait_for(lambda: running.service.admission.live == 0)
     with running.session(ROOM) as viewer:
         about = viewer.until("room")
         assert not about["live"] and said(about["history"]) == said(speaker.of("final"))
@@ -156,6 +159,21 @@ def test_the_last_words_of_a_speaker_who_vanishes_reach_the_room(running: Runnin
         assert viewer.until("final")["text"]
         assert viewer.until("speaker")["live"] is False
     assert wait_for(lambda: running.service.admission.live == 0)
+
+
+def test_also_words_that_were_not_decoded_yet(running: Running):
+    recorded = encoded(talk(0.3, 1.5, 0.5, 3.0, rate=48_000), "webm", 48_000)
+    with running.session(ROOM) as viewer:
+        for leave in (stop, lambda speaker: speaker.socket.socket.close()):
+            with running.session(SPEAKER, close_timeout=0.1, **KEY) as speaker:
+                speaker.start(format="container")
+                speaker.socket.send(recorded)
+                leave(speaker)
+            while viewer.hear() != {"type": "speaker", "live": False}:
+                pass
+    finals = said(viewer.of("final"), "processing")
+    half = len(finals) // 2
+    assert half and finals[:half] == finals[half:]
 
 
 def test_viewers_do_not_see_what_the_speaker_does_not(serve: Serve):
@@ -235,6 +253,7 @@ def test_names_of_rooms_are_not_logged(running: Running, caplog: pytest.LogCaptu
     with running.session(f"/v1/captions/{SECRET}?role=speaker", **KEY) as speaker:
         say(speaker)
         refused(running, f"/v1/captions/{SECRET}?role=speaker", **OTHER)
+        refused(running, f"/v1/captions/{SECRET}%0A")
     lines = [f"{r.getMessage()} {r.__dict__['fields']}" for r in caplog.records if r.name == "stenoline"]
     assert {line.split(" {")[0] for line in lines} >= {"session opened", "refused"} and SECRET not in str(lines)
 
@@ -280,6 +299,22 @@ def test_the_server_says_when_it_goes(serve: Serve):
         assert said(viewer.of("final")) == said(speaker.of("final"))
     draining.result(10)
     assert refused(running, ROOM) == (503, "shutting_down")
+
+
+def test_who_comes_to_speak_while_the_server_goes_need_not_wait(serve: Serve):
+    running = serve(recogniser := Held())
+    with running.session(SPEAKER, **KEY) as speaker:
+        speaker.start()
+        speaker.socket.send(s16(talk(0.3, 1.5)))
+        speaker.until("speech_started")
+        loop = running.server._loop
+        assert loop is not None
+        draining = asyncio.run_coroutine_threadsafe(running.service.drain(), loop)
+        speaker.until("warning")
+        assert refused(running, SPEAKER, **KEY) == (503, "shutting_down")
+        recogniser.let.set()
+        assert until_end(speaker) == 1012
+    draining.result(10)
 
 
 class Hours:
@@ -380,6 +415,19 @@ def test_of_several_who_take_over_the_last_one_speaks():
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert told == ["first", "third"]
         assert [getattr(result, "code", None) for result in results] == [None, "taken_over", None]
+
+    asyncio.run(scenario())
+
+
+def test_the_room_stays_with_who_is_being_let_in_when_another_gives_up():
+    async def scenario() -> None:
+        rooms = Rooms(replace(RoomLimits(), take_over_s=0.0))
+        async with rooms.turn("stage", b"mine"):
+            with pytest.raises(Overloaded):
+                await speak(rooms)
+            with pytest.raises(Refused, match="belongs to another key"):
+                await speak(rooms, owner=b"theirs")
+        assert len(rooms) == 0
 
     asyncio.run(scenario())
 

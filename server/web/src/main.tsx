@@ -2,12 +2,14 @@
 
 import { effect } from "@preact/signals";
 import { render, type ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 
 import { language } from "./i18n";
 import { t } from "./i18n/common";
 import { Icon } from "./parts/icon";
 import { Notice } from "./parts/notice";
-import { link, view, type View } from "./parts/route";
+import { detail, link, view, type View } from "./parts/route";
+import { keepsNothing } from "./store/database";
 import { recover } from "./store/live";
 import { ask, isUnreachable, needsKey, server } from "./store/server";
 import { contrast, theme } from "./store/settings";
@@ -24,7 +26,22 @@ import { Settings } from "./views/settings";
 
 const VIEWS: Record<View, ComponentType> = { live: Live, files: Files, history: History, settings: Settings };
 
+/** Whoever followed a link begins at the heading of what it leads to, and hears it, unless something there has taken the focus. */
+function useHeading(): void {
+  const isFirst = useRef(true);
+  useEffect(() => {
+    if (!isFirst.current && document.activeElement?.matches("body, nav a, .brand")) {
+      if (view.value !== "live") scrollTo(0, 0);
+      const heading = document.querySelector<HTMLElement>("main h1");
+      heading?.setAttribute("tabindex", "-1");
+      heading?.focus({ preventScroll: true });
+    }
+    isFirst.current = false;
+  }, [view.value, detail.value]);
+}
+
 function App() {
+  useHeading();
   const Shown = VIEWS[view.value];
   return (
     <>
@@ -52,6 +69,7 @@ function App() {
       </header>
       <main id="main" tabIndex={-1}>
         {isUnreachable.value && <Notice kind="fault">{t("unreachable")}</Notice>}
+        {keepsNothing.value && <Notice kind="fault">{t("noStore")}</Notice>}
         {needsKey.value && view.value !== "settings" && (
           <Notice kind="fault">
             {t("keyNeeded")} <a href={link("settings")}>{t("keyNeededAction")}</a>

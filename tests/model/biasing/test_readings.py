@@ -48,6 +48,36 @@ def test_what_was_misheard_in_noise_is_found(engine: Recogniser, fox: Samples, o
     assert found() < again <= {"quick brown fox", "lazy dog"}
 
 
+def test_what_is_noisy_is_also_read_with_the_noise_taken_out(recogniser: Any, fox: Samples, monkeypatch: pytest.MonkeyPatch):
+    places, of, again = list[Any](), recogniser._cleared, recogniser._text._again
+
+    def cleared(*given: Any) -> Any:
+        places.append(of(*given))
+        return places[-1]
+
+    def read(stream: Any, first: Row, hint: Hint) -> Row:
+        rows.append(first)
+        found: Row = again(stream, first, hint)
+        return found
+
+    rows = list[Row]()
+    monkeypatch.setattr(recogniser, "_cleared", cleared)
+    monkeypatch.setattr(recogniser._text, "_again", read)
+    heard(recogniser, noisy(fox, -7.0))
+    assert len(places) == 1 and any(row.place is places[0] for row in rows) and any(row.place is not places[0] for row in rows)
+    assert len({id(slot) for slot in recogniser._free}) == len(recogniser._free)
+    count = len(recogniser._free)
+    heard(recogniser, noisy(fox, -7.0))
+    assert len(recogniser._free) == count
+
+
+def test_what_costs_too_little_for_a_phrase_is_not_read_again(options: Readings):
+    few, more = (row("and", cost, reach=90) for cost in (-4.0, -5.0))  # and 0.2 s unsaid at 4 nats
+    for each, is_mixed, is_doubted in ((few, False, False), (few, True, True), (more, False, True)):
+        text = Text(each, [], Memory(), lambda _: [], lambda first, hint: None, is_whole=True, is_mixed=is_mixed)
+        assert options._is_doubted(text) is is_doubted
+
+
 def test_what_is_sure_is_not_read_again(engine: Any, fox: Samples, options: Readings, monkeypatch: pytest.MonkeyPatch):
     def hints(*_: Any) -> Any:
         raise AssertionError("read again")
@@ -84,8 +114,8 @@ def best(first: Row, *others: Row, hotwords: tuple[Hotword, ...] = (Hotword("ngi
     def words(tokens: Any) -> list[tuple[str, list[int]]]:
         return [(f" {word}", [*map(ord, word)]) for word in "".join(map(chr, tokens)).split()]
 
-    text = Text(first, [hotwords], Memory(), words, lambda hint: None, is_whole=True, is_mixed=False)
-    found = Readings(phrases, ReadingOptions(bonus=12.0, unsaid=4.0))._best(text, others)
+    text = Text(first, [hotwords], Memory(), words, lambda first, hint: None, is_whole=True, is_mixed=False)
+    found = Readings(phrases, ReadingOptions(bonus=12.0, unsaid=4.0))._best(text, (first, *others))
     assert (tuple(map(ord, "nginx")) in text.memory.said) is ("nginx" in "".join(map(chr, found.tokens)) and found is not first)
     return "".join(map(chr, found.tokens))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,6 +114,16 @@ def assert_tiled(finals: list[ListenV1Results], duration: float) -> None:
     for before, after in pairwise(finals):
         assert after.start == pytest.approx(before.start + before.duration, abs=1e-6)
     assert finals[-1].start + finals[-1].duration == pytest.approx(duration, abs=1e-3)
+
+
+def test_a_server_that_stops_ends_the_speech(running: Running) -> None:
+    with running.session("/v1/listen?encoding=linear16&sample_rate=16000&interim_results=true") as peer:
+        peer.socket.send(s16(talk(0.3, 1.5)))
+        peer.until("Results")
+        running.server.handle_exit(signal.SIGTERM, None)
+        peer.until("Metadata")
+    last = peer.of("Results")[-1]
+    assert last["is_final"] and last["speech_final"] and last["channel"]["alternatives"][0]["transcript"]
 
 
 def test_a_conversation(running: Running) -> None:

@@ -3,20 +3,22 @@ from __future__ import annotations
 import base64
 import codecs
 import contextlib
+import itertools
 import json
+import signal
 import threading
-from collections.abc import Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 import requests
 
-from model.interfaces import Hypothesis, StepRequest
-from model.scripted import ScriptedRecogniser
+from server.media import duration_s
+from server.rest import plain
 from tests.helpers import s16, talk
 from tests.server.conftest import Running, Serve, wait_for
-from tests.server.rest.conftest import SPEECH, SPEECH_S, WAV, Post, form
+from tests.server.rest.conftest import SPEECH, SPEECH_S, WAV, Held, Post, form
 from tests.sounds import encoded
 
 AUDIO = base64.b64encode(WAV).decode()
@@ -167,18 +169,6 @@ def test_a_fault_under_way_is_an_event(serve: Serve):
     assert name == "error" and content["error"]["code"] == "invalid_file" and "2 s" in content["error"]["message"]
 
 
-class Held(ScriptedRecogniser):
-    """Answers only while it is let."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.let = threading.Event()
-
-    def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
-        self.let.wait(30)
-        return super().step(batch)
-
-
 def test_who_waits_for_a_turn_is_told_so_and_who_goes_leaves_nothing_behind(serve: Serve):
     running = serve(recogniser := Held(), max_files=1)
     url, engine = f"http://{running.address}/asr", running.service.engines[0]
@@ -192,6 +182,48 @@ def test_who_waits_for_a_turn_is_told_so_and_who_goes_leaves_nothing_behind(serv
         assert wait_for(lambda: running.service.desk.turns._waiting == 0)
     assert wait_for(lambda: engine.sessions == 0)
     recogniser.let.set()
+
+
+def test_the_bound_holds_also_for_those_who_come_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch):
+    running = serve(recogniser := Held(), max_files=1, max_files_waiting=1)
+    gates, looking = [threading.Event() for _ in range(3)], itertools.count()
+
+    def looked_at(source: BinaryIO) -> float | None:
+        gates[next(looking)].wait(30)
+        return duration_s(source)
+
+    monkeypatch.setattr(plain, "duration_s", looked_at)
+    with ThreadPoolExecutor() as callers:
+        answers = [callers.submit(requests.post, f"http://{running.address}/asr", timeout=30, **form(stream="1")) for _ in gates]
+        turns = running.service.desk.turns
+        for gate, waiting in zip(gates, (0, 1, 1), strict=True):
+            gate.set()
+            assert wait_for(lambda waiting=waiting: turns._places.locked() and turns._waiting == waiting)  # type: ignore[misc]
+        assert wait_for(lambda: any(answer.done() for answer in answers))
+        recogniser.let.set()
+    assert sorted(answer.result().status_code for answer in answers) == [200, 200, 503]
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+@pytest.mark.parametrize("is_in_time", [True, False])
+def test_a_server_that_stops_finishes_recordings_or_says_so(serve: Serve, stream: str, is_in_time: bool):
+    running = serve(recogniser := Held(), max_files=1, drain_s=20.0 if is_in_time else 0.0)
+    engine, desk = running.service.engines[0], running.service.desk
+    with ThreadPoolExecutor() as callers:
+        way = form([("a.wav", WAV)] * (1 if stream == "true" else 2), stream=stream)
+        first, second = (callers.submit(requests.post, f"http://{running.address}/asr", timeout=30, **way) for _ in range(2))
+        assert wait_for(lambda: engine.sessions == 1 and len(desk.working) == 2)
+        running.server.handle_exit(signal.SIGTERM, None)
+        assert wait_for(lambda: running.service.admission.is_draining)
+        if is_in_time:
+            recogniser.let.set()
+        results = [first.result(), second.result()]
+        recogniser.let.set()
+    for answer in results:
+        last = events(answer)[-1][1] if stream == "true" else answer.json()
+        assert last.get("error", {}).get("code") == (None if is_in_time else "shutting_down")
+        assert answer.status_code == (200 if stream == "true" or is_in_time else 503)
+        assert "error" not in str(last.get("results", ""))
 
 
 @pytest.mark.parametrize("stream", ["true", "false"])

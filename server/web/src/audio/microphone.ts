@@ -17,6 +17,8 @@ export class MicrophoneFault extends Error {
 }
 
 export class Microphone {
+  private recorder: AudioWorkletNode | null = null;
+
   private constructor(
     private readonly stream: MediaStream,
     private readonly context: AudioContext,
@@ -35,26 +37,46 @@ export class Microphone {
   static async open(device: string): Promise<Microphone> {
     const stream = await streamOf(device);
     const context = contextFor(stream);
-    await context.audioWorklet.addModule(processor);
-    return new Microphone(stream, context);
+    const made = new Microphone(stream, context);
+    await context.audioWorklet.addModule(processor).catch((error: unknown) => {
+      made.stop();
+      throw error;
+    });
+    return made;
   }
 
-  /** `lost` is called when the device is taken away. */
-  start(take: (piece: Piece) => void, lost: () => void): void {
-    const recorder = new AudioWorkletNode(this.context, "recorder", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+  /** `lost` is called when the device is taken away, `mute` when it gives nothing for a while, and when it does again. */
+  start(take: (piece: Piece) => void, lost: () => void, mute: (isMute: boolean) => void): void {
+    const recorder = (this.recorder = new AudioWorkletNode(this.context, "recorder", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" }));
     recorder.port.onmessage = (event) => take(event.data as Piece);
     this.context.createMediaStreamSource(this.stream).connect(recorder);
-    this.stream.getAudioTracks()[0]!.onended = lost;
-    void this.context.resume();
+    const track = this.stream.getAudioTracks()[0]!;
+    track.onended = lost;
+    const tell = () => mute(track.muted || this.context.state !== "running");
+    track.onmute = track.onunmute = tell;
+    this.context.onstatechange = () => {
+      tell();
+      this.wake();
+    };
+    document.addEventListener("visibilitychange", this.wake);
+    this.wake();
   }
 
   stop(): void {
+    document.removeEventListener("visibilitychange", this.wake);
+    this.context.onstatechange = null;
+    if (this.recorder) this.recorder.port.onmessage = null; // what is still on its way from the audio thread comes too late
     for (const track of this.stream.getTracks()) {
-      track.onended = null;
+      track.onended = track.onmute = track.onunmute = null;
       track.stop();
     }
     void this.context.close();
   }
+
+  /** A call or a closed lid suspends the sound, and not every browser takes it up again by itself. */
+  private wake = (): void => {
+    if (this.context.state !== "closed" && this.context.state !== "running") void this.context.resume().catch(() => undefined);
+  };
 }
 
 async function streamOf(device: string): Promise<MediaStream> {

@@ -5,7 +5,7 @@ const LONGEST_S = 900;
 
 export class Tape {
   private pieces: { at: number; samples: Int16Array }[] = [];
-  private times: { at: number; ms: number }[] = []; // when a sample was heard
+  private times: { at: number; ms: number | null }[] = []; // when a sample was heard
   /** Samples heard so far, in the whole recording. */
   end: number;
 
@@ -16,7 +16,8 @@ export class Tape {
     this.end = start;
   }
 
-  push(samples: Int16Array, now: number): void {
+  /** `now`: when it was heard, if that was just now. */
+  push(samples: Int16Array, now: number | null = null): void {
     this.pieces.push({ at: this.end, samples });
     this.end += samples.length;
     this.times.push({ at: this.end, ms: now });

@@ -20,7 +20,7 @@ export const t = phrases(
     unreachable: "The server does not answer. Is it running? This page tries again by itself.",
     keyNeeded: "This server wants an API key.",
     keyNeededAction: "Enter it in the settings",
-    noStore: "This browser keeps nothing (private window or full disk), so transcripts will not outlast this page.",
+    noStore: "This browser keeps nothing more (private window or full disk). What is written down now may not outlast this page: copy what you need.",
     noWords: "No words",
   },
   {
@@ -42,7 +42,7 @@ export const t = phrases(
     unreachable: "服务器没有响应。它在运行吗？本页会自动重试。",
     keyNeeded: "此服务器需要 API 密钥。",
     keyNeededAction: "在设置中填写",
-    noStore: "此浏览器无法保存数据（隐私窗口或磁盘已满），关闭页面后转写将丢失。",
+    noStore: "此浏览器无法再保存数据（隐私窗口或磁盘已满）。现在写下的内容在关闭页面后可能丢失，请复制需要的部分。",
     noWords: "没有文字",
   },
 );

@@ -3,8 +3,10 @@
 import type { ComponentChildren } from "preact";
 
 import { t } from "../i18n/captions";
+import { t as common } from "../i18n/common";
 import { t as liveText } from "../i18n/live";
 import { enter, finals, hasSpoken, isLive, partial, watching } from "../store/captions";
+import { keepsNothing } from "../store/database";
 import * as live from "../store/live";
 import { mistakes, room } from "../store/look";
 import { Notice } from "./notice";
@@ -74,15 +76,18 @@ function Refused({ why }: { why: "name" | "key" | "off" }) {
 
 export function OwnStatus() {
   const now = live.status.value;
+  const outage = live.outage.value;
   const isRecording = live.phase.value === "recording";
   return (
     <Quiet>
       <Mistakes />
       {live.recovering.value && <span>{liveText("recovering", { title: live.recovering.value.title })}</span>}
-      {isRecording && now.kind === "waiting" && <span>{t(now.why === "offline" || now.why === "full" ? now.why : "reconnecting")}</span>}
+      {isRecording && outage && <span>{t(outage.why === "offline" || outage.why === "full" ? outage.why : "reconnecting")}</span>}
+      {isRecording && live.isMute.value && <span>{liveText("mute")}</span>}
       {isRecording && now.kind === "live" && live.isBehind.value && <span>{liveText("catchingUp")}</span>}
       {isRecording && now.kind === "live" && isSilent() && <span>{t("hearing")}</span>}
       {live.phase.value === "finishing" && <span>{liveText("finishing")}</span>}
+      {keepsNothing.value && <span>{common("noStore")}</span>}
       {live.fault.value && <span>{live.fault.value.message}</span>}
     </Quiet>
   );

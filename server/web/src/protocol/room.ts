@@ -60,7 +60,6 @@ export class Room {
   again = (): void => {
     this.tries = 0;
     this.isOver = false;
-    this.drop();
     this.connect();
   };
 
@@ -75,7 +74,7 @@ export class Room {
   };
 
   private connect(): void {
-    clearTimeout(this.timer);
+    this.drop();
     this.tell.status({ kind: "connecting" });
     const key = this.name.length < SECRET ? this.key() : "";
     const socket = new WebSocket(address(`/v1/captions/${this.name}`, "ws"), credentials(key));
@@ -126,6 +125,7 @@ export class Room {
     this.drop();
     const why = code === RESTARTS ? "restarting" : await this.reason(wasOpen);
     if (this.isOver || this.socket) return;
+    clearTimeout(this.timer); // of another that waited at the same time
     if (why === "key" || why === "off") return this.refuse(why);
     this.tell.status({ kind: "waiting", why });
     this.timer = window.setTimeout(() => this.connect(), waitMs(this.tries++));
@@ -149,6 +149,7 @@ export class Room {
   }
 
   private drop(): void {
+    clearTimeout(this.timer);
     const socket = this.socket;
     this.socket = null;
     if (socket) {

@@ -17,9 +17,11 @@ export function address(path: string, scheme: "http" | "ws" = "http"): string {
   return url.href;
 }
 
-/** The subprotocols that carry a key: browsers cannot set headers of a handshake. */
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/; // what a subprotocol may consist of; browsers throw at anything else, and at one twice
+
+/** The subprotocols that carry a key: browsers cannot set headers of a handshake. One that they cannot say is said wrong, and refused. */
 export function credentials(key: string): string[] {
-  return key ? ["bearer", key] : [];
+  return key ? ["bearer", TOKEN.test(key) && key !== "bearer" ? key : "unspeakable"] : [];
 }
 
 export function authorization(key: string): Record<string, string> {
@@ -33,9 +35,15 @@ export function waitMs(tries: number): number {
   return WAITS_MS[Math.min(tries, WAITS_MS.length - 1)]! * (0.75 + Math.random() / 2);
 }
 
-/** Throws TypeError when the server cannot be reached. */
+const PATIENCE_MS = 8_000; // a network that swallows everything answers nothing, ever
+
+function call(path: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(address(path), { headers, signal: AbortSignal.timeout(PATIENCE_MS) });
+}
+
+/** Throws when the server cannot be reached. */
 export async function info(): Promise<Info> {
-  const answer = await fetch(address("/v1/info"));
+  const answer = await call("/v1/info");
   return (await answer.json()) as Info;
 }
 
@@ -44,10 +52,10 @@ export type Reason = "unreachable" | "key" | "full" | "refused" | "lost";
 
 export async function reason(key: string): Promise<Reason> {
   try {
-    const known = await fetch(address("/v1/models"), { headers: authorization(key) });
+    const known = await call("/v1/models", authorization(key));
     if (known.status === 401) return "key";
     if (known.status === 403) return "refused";
-    const ready = (await (await fetch(address("/readyz"))).json()) as { sessions?: number; capacity?: number };
+    const ready = (await (await call("/readyz")).json()) as { sessions?: number; capacity?: number };
     return ready.sessions !== undefined && ready.sessions >= (ready.capacity ?? Infinity) ? "full" : "lost";
   } catch {
     return "unreachable";

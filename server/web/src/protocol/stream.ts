@@ -40,6 +40,8 @@ const MOST_BUFFERED = 256_000; // bytes that the browser may hold unsent
 const MOST_SENT = 16_000; // samples a message
 const PUMP_MS = 50;
 const STEADY_MS = 5_000; // a connection that has lasted this long begins the waits anew
+const QUIET_MS = 15_000; // nothing has come for so long: nobody said anything, or the connection is gone and nobody says so
+const EXPECTED = ["unfinished_sample", "session_expires", "session_expired", "idle_timeout", "shutting_down"]; // another connection mends them
 
 export class Stream {
   private socket: WebSocket | null = null;
@@ -47,9 +49,11 @@ export class Stream {
   private sent = 0; // next sample to send
   private isReady = false; // for sound
   private hasBegun = false; // the server has taken the wishes
-  private isPlain = false; // wishes have been refused
+  private refusals = 0; // of wishes
+  private heardAt = 0; // ms, as performance.now() counts: when the server last told something
   private isStopping = false;
   private isEnded = false;
+  private isFinished = false; // the server has written down all of it
   private tries = 0;
   private timer = 0;
   private pumping = 0;
@@ -66,7 +70,7 @@ export class Stream {
   ) {
     addEventListener("online", this.hurry);
     addEventListener("offline", this.lose);
-    this.pumping = window.setInterval(this.pump, PUMP_MS);
+    this.pumping = window.setInterval(() => (this.watch(), this.pump()), PUMP_MS);
     this.connect();
   }
 
@@ -81,6 +85,11 @@ export class Stream {
     this.end({ kind: "ended" });
   }
 
+  /** There is sound that nobody has written down. */
+  get hasRest(): boolean {
+    return !this.isFinished && this.tape.end > this.covered;
+  }
+
   /** Other hotwords, from now on. */
   configure(): void {
     const { hotwords, hotword_lists } = this.wishes();
@@ -90,19 +99,21 @@ export class Stream {
   /** Another place (see `Place`): over a new connection, and nothing is lost. */
   move(): void {
     this.tries = 0;
-    this.drop();
     this.connect();
   }
 
+  /** Instead of whatever connection there is, or is to be. */
   private connect(): void {
-    clearTimeout(this.timer);
+    this.drop();
     this.tell.status({ kind: "connecting" });
     const { path, key, room } = this.place();
     const socket = new WebSocket(address(path, "ws"), credentials(key));
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     let opened = 0;
-    this.isPlain = this.hasBegun = false;
+    this.hasBegun = false;
+    this.refusals = 0;
+    this.heardAt = performance.now();
     socket.onopen = () => {
       opened = Date.now();
       void this.recall(room).then(() => this.socket === socket && this.begin());
@@ -115,7 +126,7 @@ export class Stream {
     };
   }
 
-  private begin(wishes = this.wishes()): void {
+  private begin(wishes: globalThis.Partial<Wishes> = this.wishes()): void {
     const first = this.tape.read(this.covered, 1);
     this.base = this.sent = first ? first.at : this.tape.end;
     this.session = { id: "", shift: this.base / this.tape.rate };
@@ -123,6 +134,7 @@ export class Stream {
   }
 
   private hear(message: Message): void {
+    this.heardAt = performance.now();
     switch (message.type) {
       case "ready":
         this.isReady = this.hasBegun = true;
@@ -142,21 +154,28 @@ export class Stream {
         this.tell.viewers(message.viewers);
         break;
       case "warning":
-        if (message.code === "unfinished_sample") break;
-        this.tell.fault({ ...message, type: "error", fatal: false });
+        this.warn({ ...message, type: "error", fatal: false });
         break;
       case "error":
         if (message.code === "overloaded") return this.socket?.close(); // sound was not taken: over a new connection
-        this.tell.fault(message);
-        // A session that is not granted all its wishes is better than none.
-        if (this.hasBegun || this.isPlain || message.fatal) break;
-        this.isPlain = true;
-        this.begin({ ...this.wishes(), language: null, hotwords: [], hotword_lists: [] });
+        this.warn(message);
+        if (!this.hasBegun && !message.fatal) this.humble();
         break;
       case "closed":
-        if (message.code === 1000 && this.isStopping) this.end({ kind: "ended" });
+        this.isFinished = message.code === 1000 && this.isStopping;
+        if (this.isFinished) this.end({ kind: "ended" });
         break;
     }
+  }
+
+  private warn(fault: Fault): void {
+    if (!EXPECTED.includes(fault.code)) this.tell.fault(fault);
+  }
+
+  /** A session that is not granted all its wishes is better than none. */
+  private humble(): void {
+    const fewer = [{ ...this.wishes(), language: null, hotwords: [], hotword_lists: [] }, {}][this.refusals++];
+    if (fewer) this.begin(fewer);
   }
 
   /** A room has been told the last words of a connection that broke; it is not to hear them twice. */
@@ -200,6 +219,14 @@ export class Stream {
     }
   };
 
+  /** A server or network that is gone without a word would not be missed for minutes. */
+  private watch(): void {
+    if (!this.socket || performance.now() - this.heardAt < QUIET_MS) return;
+    this.heardAt = performance.now();
+    if (this.hasBegun) void this.lose();
+    else void this.wait(this.place().key, true); // a handshake that nobody answers
+  }
+
   private say(content: object): void {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(content));
   }
@@ -210,6 +237,7 @@ export class Stream {
     if (this.isEnded) return;
     const why = navigator.onLine ? await reason(key) : "offline";
     if (this.isEnded || this.socket) return;
+    clearTimeout(this.timer); // of another that waited at the same time
     if (!wasOpen && (why === "key" || why === "refused")) return this.end({ kind: "refused", why });
     const ms = waitMs(this.tries++);
     this.tell.status({ kind: "waiting", why: why === "key" || why === "refused" ? "lost" : why, until: Date.now() + ms });
@@ -217,6 +245,7 @@ export class Stream {
   }
 
   private drop(): void {
+    clearTimeout(this.timer);
     const socket = this.socket;
     this.socket = null;
     this.isReady = false;
@@ -228,21 +257,19 @@ export class Stream {
 
   private hurry = (): void => {
     if (this.isEnded || this.socket?.readyState === WebSocket.OPEN) return;
-    this.tries = 0;
-    this.drop();
-    this.connect();
+    this.move();
   };
 
-  /** The browser says that there is no network: no use in waiting for time-outs, unless the server is on this machine. */
+  /** There may be no network: no use in waiting for time-outs, unless the server answers, on this machine perhaps. */
   private lose = async (): Promise<void> => {
-    const { key } = this.place();
-    if ((await reason(key)) === "unreachable" && !this.isEnded) void this.wait(key, true);
+    const [{ key }, socket] = [this.place(), this.socket];
+    const why = await reason(key);
+    if (why === "unreachable" && !this.isEnded && this.socket === socket) void this.wait(key, true);
   };
 
   private end(status: Status): void {
     if (this.isEnded) return;
     this.isEnded = true;
-    clearTimeout(this.timer);
     clearInterval(this.pumping);
     removeEventListener("online", this.hurry);
     removeEventListener("offline", this.lose);

@@ -56,10 +56,13 @@ function announce(stores: readonly Store[]): void {
   elsewhere.postMessage(stores);
 }
 
+/** Something was not kept: there is no database, or no room in it. */
+export const keepsNothing = signal(false);
+
 let opened: Promise<IDBDatabase> | null = null;
 
 function database(): Promise<IDBDatabase> {
-  opened ??= new Promise((resolve, reject) => {
+  opened ??= new Promise<IDBDatabase>((resolve, reject) => {
     const request = indexedDB.open(NAME, 1);
     request.onupgradeneeded = () => {
       request.result.createObjectStore("transcripts", { keyPath: "id" });
@@ -68,7 +71,16 @@ function database(): Promise<IDBDatabase> {
     };
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
-  });
+  }).then(
+    (found) => {
+      found.onclose = () => (opened = null); // the user has cleared what this site keeps
+      return found;
+    },
+    (error: unknown) => {
+      opened = null;
+      return fail(error);
+    },
+  );
   return opened;
 }
 
@@ -87,8 +99,13 @@ async function change(stores: Store[], work: (transaction: IDBTransaction) => vo
   await new Promise<void>((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = transaction.onerror = () => reject(transaction.error);
-  });
+  }).catch(fail);
   announce(stores);
+}
+
+function fail(error: unknown): never {
+  keepsNothing.value = true;
+  throw error;
 }
 
 async function read<T>(store: Store, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
@@ -116,9 +133,10 @@ export function opening(id: string): Promise<Segment | undefined> {
   return read("segments", (store) => store.get([id, 0]) as IDBRequest<Segment | undefined>);
 }
 
-/** Pieces of sound in order, or the one file. */
-export async function sounds(id: string): Promise<(Int16Array | Blob)[]> {
-  const found = await read("sounds", (store) => store.getAll(all(id)) as IDBRequest<Sound[]>);
+/** Pieces of sound in order, or the one file; all of them, or some from a number on. */
+export async function sounds(id: string, from = 0, most?: number): Promise<(Int16Array | Blob)[]> {
+  const range = IDBKeyRange.bound([id, from], [id, []]);
+  const found = await read("sounds", (store) => store.getAll(range, most) as IDBRequest<Sound[]>);
   return found.map((each) => each.data);
 }
 
@@ -144,6 +162,7 @@ export function amend(id: string, part: Partial<Transcript>, put: Segment[] = []
       store.put({ ...known.result, ...part });
       if (isWhole) t.objectStore("segments").delete(all(id));
       for (const segment of put) t.objectStore("segments").put(segment);
+      t.commit(); // done even if the page is closed right now
     };
   }, false);
 }

@@ -298,7 +298,7 @@ export function dismissDone(): void {
 
 /** Jobs of a page that was closed: from their beginning; those that had stopped wait to be asked. */
 async function restore(): Promise<void> {
-  const unfinished = (await transcripts()).filter(
+  const unfinished = (await transcripts().catch(() => [])).filter(
     ({ source, state }) => source === "file" && (state === "writing" || state === "stopped"),
   );
   for (const each of unfinished.reverse()) {

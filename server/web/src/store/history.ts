@@ -24,7 +24,10 @@ const PATIENCE_MS = 150; // after a keystroke, or a change
 export function follow(): () => void {
   return effect(() => {
     void changes.transcripts.value;
-    void transcripts().then((read) => (all.value = read));
+    void transcripts().then(
+      (read) => (all.value = read),
+      () => (all.value = []), // the page says that nothing is kept
+    );
   });
 }
 

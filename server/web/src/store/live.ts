@@ -9,8 +9,9 @@ import { t } from "../i18n/live";
 import type { Fault, Final, Partial } from "../protocol/messages";
 import { Stream, type Place, type Session, type Status } from "../protocol/stream";
 import type { Segment, Transcript } from "./database";
-import { leftBehind, Recording } from "./recording";
+import { Recording, unfinished, type Left } from "./recording";
 import { room, secret, type Room } from "./room";
+import { server } from "./server";
 import { chosen, device, key, profiles, profile, wishes } from "./settings";
 
 export type Phase = "idle" | "opening" | "recording" | "finishing";
@@ -20,9 +21,11 @@ export const phase = signal<Phase>("idle");
 export const segments = signal<Segment[]>([]);
 export const partial = signal<Partial | null>(null);
 export const status = signal<Status>({ kind: "ended" });
+export const outage = signal<Extract<Status, { kind: "waiting" }> | null>(null); // also while it is being tried again
 export const isBehind = signal(false); // connected again, with sound from before still to be sent or written
 export const peak = signal(0);
 export const heardS = signal(0);
+export const isMute = signal(false); // the microphone gives no sound: the system has other uses for it
 export const trouble = signal<Trouble | null>(null);
 export const fault = signal<Fault | null>(null);
 export const title = signal("");
@@ -67,10 +70,14 @@ export async function start(): Promise<void> {
   }
   const made = Recording.begin("microphone", microphone.rate, t("untitled", { date: date(Date.now()) }));
   follow(made, new Tape(microphone.rate), []);
-  microphone.start(hear, () => {
-    trouble.value = "lost";
-    stop();
-  });
+  microphone.start(
+    hear,
+    () => {
+      trouble.value = "lost";
+      stop();
+    },
+    (now) => (isMute.value = now),
+  );
   phase.value = "recording";
 }
 
@@ -96,9 +103,19 @@ export function stop(): void {
   microphone?.stop();
   microphone = null;
   recording?.flush();
-  peak.value = 0;
+  silence();
   phase.value = "finishing";
   stream?.stop();
+}
+
+/** Not to wait any longer for the rest of the text; the sound is kept, and can be written down again. */
+export function leave(): void {
+  if (phase.value === "finishing") stream?.abandon();
+}
+
+function silence(): void {
+  peak.value = 0;
+  isMute.value = false;
 }
 
 function hear({ samples, peak: loudest }: Piece): void {
@@ -117,30 +134,31 @@ function onStatus(next: Status): void {
       isBehind.value = tape.end - stream.covered > BEHIND_S * tape.rate && segments.value.length + heardS.value > BEHIND_S;
     }
     status.value = next;
+    if (next.kind !== "connecting") outage.value = next.kind === "waiting" ? next : null;
     if (next.kind === "refused") trouble.value = next.why;
   });
-  if (next.kind === "ended" || next.kind === "refused") void finish(next.kind === "refused");
+  if (next.kind === "ended" || next.kind === "refused") void finish();
 }
 
-async function finish(keepsSound: boolean): Promise<void> {
-  const [made, heard] = [recording, tape];
+async function finish(): Promise<void> {
+  const [made, heard, isRest] = [recording, tape, stream?.hasRest ?? false];
   microphone?.stop();
   microphone = stream = recording = tape = null;
-  if (made && heard) await made.finish(heard.end / heard.rate, keepsSound);
+  const isKept = made && heard && (await made.finish(heard.end / heard.rate, isRest));
   batch(() => {
-    finished.value = segments.value.length && made ? made.transcript.id : null;
+    finished.value = isKept ? made.transcript.id : null;
     recovering.value = partial.value = null;
     isBehind.value = false;
-    peak.value = 0;
+    silence();
     phase.value = "idle";
   });
 }
 
 function onPartial(next: Partial | null): void {
   partial.value = next;
-  const heardAt = next && tape?.heardAt(next.end * tape.rate);
-  if (!next || !tape || heardAt === null || heardAt === undefined) return;
-  requestAnimationFrame(() => note(performance.now() - heardAt));
+  if (!next || !tape) return;
+  const heardAt = tape.heardAt(next.end * tape.rate);
+  if (heardAt !== null && !document.hidden) requestAnimationFrame(() => note(performance.now() - heardAt)); // hidden pages have no frames
   if (tape.end - next.end * tape.rate < BEHIND_S * tape.rate) isBehind.value = false;
 }
 
@@ -176,8 +194,9 @@ profile.subscribe(() => void (chosen() && biasAgain()));
 
 function place(): Place {
   const shared = hearing();
+  const own = server.value?.key_required === false ? "" : key.value; // one that was meant for another server opens no room
   return shared
-    ? { path: `/v1/captions/${shared.name}?role=speaker`, key: key.value || shared.key, room: shared.name }
+    ? { path: `/v1/captions/${shared.name}?role=speaker`, key: own || shared.key, room: shared.name }
     : { path: "/v1/stream", key: key.value };
 }
 
@@ -207,17 +226,18 @@ export function unshare(): void {
 
 /** Write down the rest of recordings that a page left in the middle, one after the other. */
 export async function recover(): Promise<void> {
-  for (const transcript of await leftBehind()) {
-    if (phase.value !== "idle") return;
-    await restore(transcript);
+  for (const transcript of await unfinished().catch(() => [])) {
+    const left = await Recording.resume(transcript).catch(() => null);
+    if (left && phase.value !== "idle") return left.recording.release();
+    if (left) await restore(left);
   }
 }
 
-async function restore(transcript: Transcript): Promise<void> {
+async function restore({ recording: made, rest, written }: Left): Promise<void> {
+  const { transcript } = made;
   phase.value = "finishing";
-  const { recording: made, sound, written } = await Recording.resume(transcript);
-  const heard = new Tape(transcript.rate);
-  for (const piece of sound) heard.push(piece, -Infinity);
+  const heard = new Tape(transcript.rate, rest.start);
+  for (const piece of rest.sound) heard.push(piece);
   recovering.value = transcript;
   const covered = Math.round((written.at(-1)?.end ?? 0) * transcript.rate);
   follow(made, heard, written, covered);

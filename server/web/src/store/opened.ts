@@ -3,7 +3,7 @@
 import { computed, effect, signal } from "@preact/signals";
 
 import { Playhead } from "../audio/playhead";
-import { changes, keep, keepSegment, segments, transcript, type Segment, type Transcript } from "./database";
+import { amend, changes, keepSegment, segments, transcript, type Segment, type Transcript } from "./database";
 import { soundOf } from "./sound";
 
 export class Opened {
@@ -41,7 +41,7 @@ export class Opened {
 
   retitle(title: string): void {
     this.transcript.value = { ...this.transcript.value!, title };
-    void this.saved(keep(this.transcript.value));
+    void this.saved(amend(this.id, { title }));
   }
 
   private async saved(saving: Promise<void>): Promise<void> {
@@ -54,13 +54,13 @@ export class Opened {
   }
 
   private async read(): Promise<void> {
-    this.transcript.value = (await transcript(this.id)) ?? null;
+    this.transcript.value = (await transcript(this.id).catch(() => null)) ?? null;
   }
 
   /** What is being edited is newer than what can be read. */
   private async readSegments(): Promise<void> {
     if (this.isEditing.peek()) return;
-    const read = await segments(this.id);
+    const read = await segments(this.id).catch(() => []);
     if (!this.isEditing.peek() && !isSame(read, this.segments.peek())) this.segments.value = read;
   }
 

@@ -1,7 +1,8 @@
 /** A transcript that is being made: each piece of sound and each final is in the database before it matters. */
 
 import type { Final } from "../protocol/messages";
-import { keep, keepSegment, keepSound, remove, segments, sounds, transcripts, type Segment, type Transcript } from "./database";
+import { amend, keep, keepsNothing, keepSound, remove, segments, sounds, transcripts, type Segment, type Transcript } from "./database";
+import { hold } from "./locks";
 
 const PIECE_S = 0.25; // of sound that a sudden end of the page may cost
 
@@ -10,9 +11,14 @@ export class Recording {
   private pendingSamples = 0;
   private pieces = 0;
   private number = 0;
-  private release: () => void = () => undefined;
+  private isBegun = Promise.resolve(true); // it is in the database
+  private isCut = false; // sound has been lost on its way into the database: what follows would be in the wrong place
 
-  private constructor(public transcript: Transcript) {}
+  private constructor(
+    public transcript: Transcript,
+    /** As long as this page lives, no other takes the recording for one that was left behind. */
+    private readonly lock = hold(transcript.id),
+  ) {}
 
   static begin(source: Transcript["source"], rate: number, title: string): Recording {
     const made = new Recording({
@@ -26,20 +32,20 @@ export class Recording {
       language: "",
       words: 0,
     });
-    made.hold();
-    void keep(made.transcript);
+    keepsNothing.value = false;
+    made.isBegun = saved(keep(made.transcript));
     return made;
   }
 
-  /** One that a page left behind, with its sound and what was final. */
-  static async resume(transcript: Transcript): Promise<{ recording: Recording; sound: Int16Array[]; written: Segment[] }> {
+  /** One that a page left behind, its sound from the last final on, and what was final. Null if another page has it. */
+  static async resume(transcript: Transcript): Promise<Left | null> {
     const recording = new Recording({ ...transcript });
-    recording.hold();
-    const sound = (await sounds(transcript.id)).filter((each) => each instanceof Int16Array);
+    if (!(await recording.lock)) return null;
     const written = await segments(transcript.id);
-    recording.pieces = sound.length;
+    const rest = await restOf(transcript, written.at(-1)?.end ?? 0);
+    recording.pieces = rest.pieces;
     recording.number = written.length;
-    return { recording, sound, written };
+    return { recording, rest, written };
   }
 
   hear(samples: Int16Array): void {
@@ -59,7 +65,7 @@ export class Recording {
     }
     this.pending = [];
     this.pendingSamples = 0;
-    void keepSound(this.transcript.id, this.pieces++, piece);
+    if (!this.isCut) void saved(keepSound(this.transcript.id, this.pieces++, piece)).then((isKept) => (this.isCut ||= !isKept));
   }
 
   /** Gives the segment that was made of it. */
@@ -78,29 +84,58 @@ export class Recording {
     this.transcript.words += words.length;
     this.transcript.language ||= segment.language;
     this.transcript.duration = Math.max(this.transcript.duration, segment.end);
-    void keepSegment({ ...this.transcript }, segment);
+    const { language, duration } = this.transcript;
+    void saved(amend(this.transcript.id, { words: this.transcript.words, language, duration }, [segment])); // its title may have been changed
     return segment;
   }
 
-  /** Where nothing was said there is nothing to keep, unless nobody could write it down. */
-  async finish(duration: number, keepsSound = false): Promise<void> {
-    this.flush();
-    this.transcript.state = "done";
-    this.transcript.duration = duration;
-    await (this.number || keepsSound ? keep({ ...this.transcript }) : remove(this.transcript.id));
-    this.release();
+  /** Others may take it up. */
+  release(): void {
+    void this.lock.then((release) => release?.());
   }
 
-  /** As long as this page lives, no other takes the recording for one that was left behind. */
-  private hold(): void {
-    void navigator.locks?.request(lockName(this.transcript.id), () => new Promise<void>((resolve) => (this.release = resolve)));
+  /** Where nothing was said there is nothing to keep, unless nobody could write it down. Gives whether it is kept. */
+  async finish(duration: number, keepsSound = false): Promise<boolean> {
+    this.flush();
+    const isWorth = this.number > 0 || keepsSound;
+    const isDone = await saved(isWorth ? amend(this.transcript.id, { state: "done", duration }) : remove(this.transcript.id));
+    this.release();
+    return isWorth && isDone && this.isBegun;
   }
 }
 
-const lockName = (id: string) => `stenoline.${id}`;
+/** What was found of a recording. */
+export interface Left {
+  recording: Recording;
+  rest: Rest;
+  written: Segment[];
+}
 
-/** Recordings of pages that are gone. */
-export async function leftBehind(): Promise<Transcript[]> {
-  const held = new Set((await navigator.locks?.query())?.held?.map((lock) => lock.name));
-  return (await transcripts()).filter((each) => each.state === "recording" && !held.has(lockName(each.id)));
+/** Whether it is; the page says if not, and goes on. */
+function saved(saving: Promise<void>): Promise<boolean> {
+  return saving.then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Sound that may still have to be written down. */
+interface Rest {
+  sound: Int16Array[];
+  start: number; // samples before it
+  pieces: number; // of the whole recording
+}
+
+/** All pieces but the last are of one length, so that hours need not be read. */
+async function restOf({ id, rate }: Transcript, fromS: number): Promise<Rest> {
+  const [first] = await sounds(id, 0, 1);
+  const each = first instanceof Int16Array ? first.length : 1;
+  const skipped = first ? Math.floor((fromS * rate) / each) : 0;
+  const sound = (await sounds(id, skipped)).filter((piece) => piece instanceof Int16Array);
+  return { sound, start: skipped * each, pieces: skipped + sound.length };
+}
+
+/** Recordings of pages that are gone, or of one that is just being recorded elsewhere: the lock tells. */
+export async function unfinished(): Promise<Transcript[]> {
+  return (await transcripts()).filter((each) => each.state === "recording");
 }

@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 
 import type { Session } from "../protocol/stream";
+import { keep, recall } from "./storage";
 
 export interface Room {
   name: string;
@@ -15,7 +16,7 @@ const KEPT = "stenoline.room";
 
 function found(): Room | null {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null") as Room | null;
+    return JSON.parse(recall("session", KEPT) ?? "null") as Room | null;
   } catch {
     return null;
   }
@@ -23,10 +24,7 @@ function found(): Room | null {
 
 export const room = signal<Room | null>(found());
 
-effect(() => {
-  if (room.value) sessionStorage.setItem(KEPT, JSON.stringify(room.value));
-  else sessionStorage.removeItem(KEPT);
-});
+effect(() => keep("session", KEPT, room.value && JSON.stringify(room.value)));
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 

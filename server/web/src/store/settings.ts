@@ -4,6 +4,7 @@ import { effect, signal, type Signal } from "@preact/signals";
 
 import type { Wishes } from "../protocol/messages";
 import { hotwordsOf } from "../text/hotwords";
+import { keep, recall } from "./storage";
 
 export interface Profile {
   name: string;
@@ -11,18 +12,23 @@ export interface Profile {
   lists: string[];
 }
 
+/** A signal that outlasts the page, and follows what other pages do to it. */
 function kept<T>(name: string, initial: T): Signal<T> {
   const key = `stenoline.${name}`;
-  const found = localStorage.getItem(key);
-  let value = initial;
-  try {
-    if (found !== null) value = JSON.parse(found) as T;
-  } catch {
-    localStorage.removeItem(key);
-  }
-  const state = signal(value);
-  effect(() => localStorage.setItem(key, JSON.stringify(state.value)));
+  const state = signal(parsed(recall("local", key), initial));
+  effect(() => keep("local", key, JSON.stringify(state.value)));
+  addEventListener("storage", (event) => {
+    if (event.key === key) state.value = parsed(event.newValue, initial);
+  });
   return state;
+}
+
+function parsed<T>(text: string | null, initial: T): T {
+  try {
+    return (JSON.parse(text ?? "null") as T | null) ?? initial;
+  } catch {
+    return initial;
+  }
 }
 
 export const key = kept("key", "");

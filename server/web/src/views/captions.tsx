@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import { t } from "../i18n/captions";
+import { t as liveText } from "../i18n/live";
 import { useAwake, useWakeLock } from "../parts/awake";
 import { canBeFull, isFull, toggleFull } from "../parts/fullscreen";
 import { Icon } from "../parts/icon";
@@ -72,6 +73,11 @@ function Tools({ panel, turn }: { panel: Panel; turn: (to: Panel) => void }) {
         {room === null && live.phase.value === "recording" && (
           <button type="button" class="stop" onClick={live.stop} title="R">
             <span class="dot" /> {t("stop")}
+          </button>
+        )}
+        {room === null && live.phase.value === "finishing" && (
+          <button type="button" onClick={live.leave} title={liveText("leaveHelp")}>
+            {liveText("leave")}
           </button>
         )}
         <button type="button" onClick={() => turn("past")} aria-expanded={panel === "past"} aria-controls="past" title="T">

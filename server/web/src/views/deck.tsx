@@ -1,6 +1,6 @@
 /** Below the captions: the button, the level, the figures, what is chosen once. */
 
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import { microphones } from "../audio/microphone";
@@ -20,13 +20,18 @@ export function Deck() {
           type="button"
           class={`record ${phase}`}
           onClick={live.toggle}
-          disabled={phase === "opening" || phase === "finishing"}
+          aria-disabled={phase === "opening" || phase === "finishing"}
           title={t("shortcut")}
           aria-keyshortcuts="R"
         >
           <span class="dot" />
           {phase === "recording" ? t("stop") : phase === "finishing" ? t("finishing") : t("start")}
         </button>
+        {phase === "finishing" && (
+          <button type="button" onClick={live.leave} title={t("leaveHelp")}>
+            {t("leave")}
+          </button>
+        )}
         <Meter />
         <Figures />
       </div>
@@ -50,26 +55,32 @@ function Meter() {
     const now = live.heardS.value;
     if (live.peak.peek() > 0.004 || live.phase.peek() !== "recording") quiet.value = now;
   });
-  const decibels = live.peak.value > 0 ? 20 * Math.log10(live.peak.value) : -60;
-  const level = Math.max(0, Math.min(100, (decibels + 60) / 0.6));
-  const isQuiet = live.phase.value === "recording" && live.heardS.value - quiet.value > QUIET_S;
+  const level = useComputed(() => levelOf(live.peak.value)).value;
+  const isQuiet = useComputed(() => live.phase.value === "recording" && live.heardS.value - quiet.value > QUIET_S).value;
   return (
     <div class="meter-box">
-      <div class={`meter ${level > 97 ? "clipping" : ""}`} role="meter" aria-label={t("level")} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(level)}>
-        <span style={{ width: `${level}%` }} />
+      <div class={`meter ${level > 97 ? "clipping" : ""}`} role="meter" aria-label={t("level")} aria-valuemin={0} aria-valuemax={100} aria-valuenow={level - (level % 10)}>
+        <span style={{ transform: `scaleX(${level / 100})` }} />
       </div>
       {isQuiet && <p role="status">{t("tooQuiet")}</p>}
     </div>
   );
 }
 
+/** Of the scale, %: whole ones, so that fifty pieces a second do not draw it fifty times. */
+function levelOf(peak: number): number {
+  const decibels = peak > 0 ? 20 * Math.log10(peak) : -60;
+  return Math.round(Math.max(0, Math.min(100, (decibels + 60) / 0.6)));
+}
+
 function Figures() {
+  const time = useComputed(() => clock(live.heardS.value)).value;
   const [latency, factor] = [live.latencyMs.value, live.realTimeFactor.value];
   return (
     <dl class="figures">
       <div>
         <dt class="hidden">{common("live")}</dt>
-        <dd class="time">{clock(live.heardS.value)}</dd>
+        <dd class="time">{time}</dd>
       </div>
       <div title={t("latencyHelp")}>
         <dt>{t("latency")}</dt>

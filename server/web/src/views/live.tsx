@@ -1,7 +1,7 @@
 /** The microphone: captions while they are being said. */
 
 import { useComputed, useSignalEffect } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 
 import { t as common } from "../i18n/common";
 import { t } from "../i18n/live";
@@ -9,6 +9,7 @@ import { useCountdown } from "../parts/countdown";
 import { Notice } from "../parts/notice";
 import { link } from "../parts/route";
 import { Words } from "../parts/words";
+import type { Segment } from "../store/database";
 import * as live from "../store/live";
 import { captionSize, paragraphS } from "../store/settings";
 import { paragraphs, seam } from "../text/paragraphs";
@@ -57,7 +58,7 @@ function Heading() {
 function Status() {
   const now = live.status.value;
   const trouble = live.trouble.value;
-  const left = useCountdown(now.kind === "waiting" ? now.until : 0);
+  const outage = live.outage.value;
   return (
     <>
       {live.recovering.value && <Notice>{t("recovering", { title: live.recovering.value.title })}</Notice>}
@@ -66,18 +67,32 @@ function Status() {
           {t(trouble)} {trouble === "key" && <a href={link("settings")}>{common("keyNeededAction")}</a>}
         </Notice>
       )}
-      {now.kind === "waiting" && <Notice kind="fault">{now.why === "offline" ? t("offline") : left ? t(waitingText(now.why), { n: left }) : t("waitingNow")}</Notice>}
+      {outage && (
+        <Notice kind="fault">
+          {t(waitingText(outage.why))} {outage.why !== "offline" && <Again until={outage.until} />}
+        </Notice>
+      )}
+      {live.isMute.value && <Notice kind="fault">{t("mute")}</Notice>}
       {now.kind === "live" && live.isBehind.value && <Notice>{t("catchingUp")}</Notice>}
       {live.fault.value && <Notice kind="fault">{live.fault.value.message}</Notice>}
     </>
   );
 }
 
-function waitingText(why: string): "unreachable" | "full" | "waiting" {
-  return why === "unreachable" || why === "full" ? why : "waiting";
+/** A timer is not read out with each second. */
+function Again({ until }: { until: number }) {
+  const left = useCountdown(until);
+  return <span role="timer">{left ? t("again", { n: left }) : t("againNow")}</span>;
+}
+
+function waitingText(why: string): "unreachable" | "full" | "offline" | "waiting" {
+  return why === "unreachable" || why === "full" || why === "offline" ? why : "waiting";
 }
 
 function Transcript() {
+  useEffect(() => {
+    if (live.phase.peek() !== "idle") scrollTo({ top: document.documentElement.scrollHeight }); // who comes back sees what is said
+  }, []);
   useSignalEffect(() => {
     if (!live.segments.value.length && !live.partial.value) return;
     const near = document.documentElement.scrollHeight - scrollY - innerHeight < 240;
@@ -104,12 +119,7 @@ function Finals() {
     <div role="region" aria-label={t("transcript")} class="finals">
       {found.map((segments, i) => (
         <p key={segments[0]!.number}>
-          {segments.map((segment, i) => (
-            <span key={segment.number} lang={segment.language || undefined}>
-              {i > 0 && seam(segments[i - 1]!.text, segment.text)}
-              <Words words={trimmed(segment.words)} />
-            </span>
-          ))}
+          <Said segments={segments} />
           {i === found.length - 1 && <Saying />}
         </p>
       ))}
@@ -119,6 +129,23 @@ function Finals() {
         </p>
       )}
     </div>
+  );
+}
+
+/** Hours of it: not drawn anew with each final. */
+function Said({ segments }: { segments: Segment[] }) {
+  return useMemo(
+    () => (
+      <>
+        {segments.map((segment, i) => (
+          <span key={segment.number} lang={segment.language || undefined}>
+            {i > 0 && seam(segments[i - 1]!.text, segment.text)}
+            <Words words={trimmed(segment.words)} />
+          </span>
+        ))}
+      </>
+    ),
+    [segments[0], segments.length],
   );
 }
 
