@@ -44,7 +44,7 @@ from server.protocols.whisper_live import WhisperLiveAdapter
 from server.protocols.wyoming import WyomingAdapter
 from server.rest import deepgram, documents, info, openai, plain
 from server.rest import realtime as realtime_keys
-from server.rest.base import Handler, endpoint, refusal, unknown
+from server.rest.base import LONGEST_PATH, Handler, endpoint, refusal, unknown
 from server.rest.desk import Desk
 from server.rooms import SECRET_LENGTH, Rooms, checked
 from server.viewer import follow
@@ -58,6 +58,7 @@ from streaming.session import Session, SessionLimits
 
 MakeAdapter: TypeAlias = Callable[[str, ServerDefaults, WebSocket], Adapter]
 
+_SOCKETS = ("/v1/stream (native)", "/v1/listen", "/v1/realtime", "/v1/captions/{room}", "/vosk", "/whisper-live")
 _SESSIONS_PER_CORE = 6
 _FAREWELL_S = 5.0  # that viewers get to take what waits for them
 _SESSIONS_PER_GPU = 250  # the aim, not measured yet; bench/gpu.py finds it
@@ -198,6 +199,11 @@ class Service:
         """Where the next session goes; it stays there."""
         return min(self.engines, key=lambda engine: (not engine.is_able, engine.sessions))
 
+    async def refuse_path(self, websocket: WebSocket) -> None:
+        """A socket where there is none."""
+        message = f"no WebSocket is at {websocket.url.path[:LONGEST_PATH]}: there is {', '.join(_SOCKETS)}"
+        await self._refuse(websocket, Refused(404, "not_found", message), uuid.uuid4().hex)
+
     async def _refuse(self, websocket: WebSocket, reason: Refused | TranscriptionError, session_id: str) -> None:
         """Answer the handshake with plain HTTP, so that no WebSocket ever opens."""
         response = refusal(reason, session_id)
@@ -286,6 +292,7 @@ def build_app(service: Service) -> Starlette:
             live("/vosk", lambda session_id, defaults, _: VoskAdapter(session_id, defaults)),
             live("/whisper-live", lambda session_id, defaults, _: WhisperLiveAdapter(session_id, defaults)),
             live("/", lambda session_id, defaults, _: FirstMessageAdapter(session_id, defaults)),
+            WebSocketRoute("/{path:path}", service.refuse_path),
         ],
         middleware=[_cors(service.config)],
         lifespan=lifespan,

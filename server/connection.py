@@ -61,6 +61,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._is_too_slow = False
+        self._logged: set[str] = set()  # codes of errors
         self._answered = asyncio.Event()
         self._intake = Intake(self._do, self.end, self._room, limits.media)
 
@@ -265,7 +266,9 @@ class Connection:
                 self._metrics.words.inc(len(event.words))
             case ErrorEvent(error):
                 self._metrics.errors.labels(error.code).inc()
-                logs.info("error", session=self._session.id, code=error.code, message=error.message)
+                if error.code not in self._logged:  # a client that goes on with it would fill the log
+                    self._logged.add(error.code)
+                    logs.info("error", session=self._session.id, code=error.code, message=error.message)
             case Closed():
                 self._metrics.audio.inc(seconds(event.audio))
                 logs.info(

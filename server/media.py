@@ -120,7 +120,7 @@ def _opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
         yield source
         return
     if not source.is_file():
-        raise BadMedia(f"{source}: no such file")
+        raise BadMedia(f"{source}: {'a directory, expected a file' if source.is_dir() else 'no such file'}")
     try:
         with source.open("rb") as file:
             yield file

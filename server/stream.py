@@ -40,10 +40,40 @@ def stream_file(path: Path, url: str, key: str, language: str, speed: float) -> 
     console = Console()
     try:
         heard = asyncio.run(converse(path, url, key=key, language=language, speed=speed, console=console))
-    except (BadMedia, OSError, websockets.WebSocketException) as error:
-        console.print(f"[bold red]error[/] {url}: {error}", highlight=False, soft_wrap=True)
-        return 1
+    except BadMedia as error:
+        return _failed(console, str(error))
+    except websockets.InvalidStatus as error:
+        return _failed(console, f"{url}: HTTP {error.response.status_code}: {_reason(error.response.body)}")
+    except (NotStarted, OSError, websockets.WebSocketException) as error:
+        return _failed(console, f"{url}: {error}")
     return 0 if heard.messages and heard.messages[-1][1].get("code") == 1000 else 1
+
+
+class NotStarted(Exception):
+    """No session came about; says why."""
+
+
+def _failed(console: Console, why: str) -> int:
+    console.print(Text.assemble(("error", "bold red"), f" {why}"), highlight=False, soft_wrap=True)
+    return 1
+
+
+def _reason(body: bytes | bytearray | None) -> str:
+    """Of a refusal, in the server's words if it is one of ours."""
+    try:
+        return str(json.loads(body or b"")["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return "is this a Stenoline server?"
+
+
+async def _begin(socket: websockets.ClientConnection, start: dict[str, Any]) -> dict[str, Any]:
+    """Gives `ready`. Raises NotStarted."""
+    await socket.send(json.dumps(start))
+    answer = json.loads(await socket.recv())
+    if not isinstance(answer, dict) or answer.get("type") != "ready":
+        said = answer.get("message") if isinstance(answer, dict) else None
+        raise NotStarted(said or "the native protocol is not spoken here; it is at /v1/stream")
+    return answer
 
 
 async def converse(path: Path, url: str, *, key: str = "", language: str = "", speed: float = 1.0, console: Console) -> Heard:
@@ -52,8 +82,10 @@ async def converse(path: Path, url: str, *, key: str = "", language: str = "", s
     audio = np.concatenate(list(blocks(path)))
     heard = Heard(audio_s=len(audio) / _RATE)
     async with websockets.connect(url, additional_headers=headers, compression=None) as socket:
-        await socket.send(json.dumps({"type": "start", "format": "s16le", "sample_rate": _RATE, "language": language or None}))
+        start = {"type": "start", "format": "s16le", "sample_rate": _RATE, "language": language or None}
+        ready = await _begin(socket, start)
         started = time.monotonic()
+        heard.messages.append((0.0, ready))
         sender = asyncio.create_task(_send(socket, audio, speed, started, heard))
         with Live(console=console, auto_refresh=False, transient=True) as live:
             async for message in socket:

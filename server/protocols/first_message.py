@@ -46,7 +46,8 @@ class FirstMessageAdapter(Adapter):
             return WhisperLiveAdapter(self._session_id, self._defaults)
         if content.keys() & {"config", "reset", "eof"}:
             return VoskAdapter(self._session_id, self._defaults)
-        raise ProtocolViolation(f"the first message has none of {_EXPECTED}", field="message", code="unknown_message")
+        message = f"the first message has none of {_EXPECTED}; our own protocol is at /v1/stream"
+        raise ProtocolViolation(message, field="message", code="unknown_message")
 
     def render(self, event: Event | Taken) -> Sequence[str | bytes]:
         """In the chosen one's words; before that, faults as both understand them."""

@@ -25,7 +25,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 _RETRY_AFTER_S = "5"
 _MOST_FIELDS, _MOST_FILES, _FIELD_BYTES = 2_000, 32, 1 << 20
-_LONGEST_HEADER, _LONGEST_PATH = 300, 80  # characters of what a caller sent that come back to it
+_LONGEST_HEADER, LONGEST_PATH = 300, 80  # characters of what a caller sent that come back to it
 _HELD = "stenoline.held"  # what is let go of once the answer is out
 _STATUS = {"message_too_big": 413, "unsupported_media": 415, "not_found": 404}
 
@@ -152,7 +152,7 @@ def _check_unicode(data: FormData) -> None:
 async def unknown(request: Request, error: Exception) -> Response:
     """For paths and methods that there are not."""
     assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path[:_LONGEST_PATH]}: {error.detail}; /docs lists what there is"
+    message = f"{request.method} {request.url.path[:LONGEST_PATH]}: {error.detail}; /docs lists what there is"
     answer = refusal(Refused(error.status_code, error.detail.lower().replace(" ", "_"), message))
     answer.headers.update(error.headers or {})
     return answer

@@ -58,7 +58,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, mes
 
 
 def test_a_folder_is_no_file(tmp_path: Path):
-    with pytest.raises(BadMedia, match="no such file"):
+    with pytest.raises(BadMedia, match="a directory, expected a file"):
         duration_s(tmp_path)
 
 

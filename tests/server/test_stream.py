@@ -47,7 +47,7 @@ def test_a_wrong_key_is_one_line(serve: Serve, file: Path, capsys: pytest.Captur
     running = serve(keys=(b"right",))
     assert stream_file(file, running.url(), "wrong", "", 50.0) == 1
     out = capsys.readouterr().out
-    assert "401" in out and out.count("\n") == 1
+    assert "401: a valid API key is needed" in out and out.count("\n") == 1
     assert stream_file(file, running.url(), "right", "", 50.0) == 0
 
 
@@ -66,5 +66,27 @@ def test_a_file_that_cannot_be_read_is_one_line(running: Running, tmp_path: Path
 def test_a_language_that_the_model_has_not_got_is_told(serve: Serve, file: Path, capsys: pytest.CaptureFixture[str]):
     recogniser = ScriptedRecogniser()
     recogniser.languages = ("en", "zh")
-    stream_file(file, serve(recogniser).url(), "", "klingon", 50.0)
-    assert 'language is "klingon"' in capsys.readouterr().out
+    assert stream_file(file, serve(recogniser).url(), "", "klingon", 50.0) == 1
+    out = capsys.readouterr().out
+    assert 'language is "klingon"' in out and out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/strem", "no WebSocket is at /v1/strem: there is /v1/stream"),
+        ("/v1/realtime", "it is at /v1/stream"),
+        ("", "/v1/stream"),
+    ],
+)
+def test_a_wrong_address_is_one_line_with_the_right_one(
+    running: Running, file: Path, path: str, said: str, capsys: pytest.CaptureFixture[str]
+):
+    assert stream_file(file, running.url(path), "", "", 50.0) == 1
+    out = capsys.readouterr().out
+    assert said in out and out.count("\n") == 1
+
+
+def test_a_folder_is_no_file(running: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert stream_file(tmp_path, running.url(), "", "", 50.0) == 1
+    assert "a directory, expected a file" in capsys.readouterr().out

@@ -76,8 +76,9 @@ def test_the_command(tmp_path: Path):
     done = stenoline("transcribe", broken, path, tmp_path / "missing.wav", "--format", "srt")
     assert done.returncode == 1, done.stderr
     assert "broken.wav: not a recording that can be read" in done.stderr and "missing.wav: no such file" in done.stderr
-    number, times, said = done.stdout.strip().splitlines()
-    assert number == "1" and re.fullmatch(r"00:00:0\d,\d{3} --> 00:00:0\d,\d{3}", times)
+    number, times, *lines = done.stdout.strip().splitlines()
+    said = " ".join(lines)
+    assert number == "1" and len(lines) <= 2 and re.fullmatch(r"00:00:0\d,\d{3} --> 00:00:0\d,\d{3}", times)
     assert errors(tokens(text, "en"), tokens(said, "en")) <= 2
 
 

@@ -221,5 +221,7 @@ def test_a_countdown_is_not_read_out(serve: Serve, voice: Path, open_page: Open)
     alert = page.get_by_role("alert").filter(has_text="Still recording")
     alert.get_by_role("timer").wait_for()
     alert.evaluate("element => { window.first = element }")
-    page.wait_for_function("() => performance.getEntriesByType('resource').filter(each => each.name.endsWith('/v1/models')).length > 3")
+    page.wait_for_function(
+        "() => performance.getEntriesByType('resource').filter(each => each.name.endsWith('/v1/models')).length > 3"
+    )
     assert page.evaluate("() => first.isConnected"), "one alert for one outage, however often it is tried again"
