@@ -85,9 +85,9 @@ export class Stream {
     this.end({ kind: "ended" });
   }
 
-  /** There is sound that nobody has written down. */
+  /** There may be sound that nobody has written down. */
   get hasRest(): boolean {
-    return !this.isFinished && this.tape.end > this.covered;
+    return !this.isFinished;
   }
 
   /** Other hotwords, from now on. */
