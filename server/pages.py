@@ -20,7 +20,7 @@ _PAGES = {"/": "index.html", "/captions": "captions.html"}
 _FOR_EVER = "public, max-age=31536000, immutable"  # the names of these files change with their content
 _HEADERS = {
     # The page needs nothing from elsewhere, and no other site may put it in a frame to have its buttons pressed.
-    "content-security-policy": "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; img-src 'self' data:; "
+    "content-security-policy": "default-src 'self'; connect-src 'self'; media-src 'self' blob:; img-src 'self' data:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "permissions-policy": "microphone=(self), camera=(), geolocation=()",
     "referrer-policy": "no-referrer",  # the address of a room is a secret

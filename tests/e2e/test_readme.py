@@ -25,7 +25,8 @@ def test_the_readmes_client(live: Server):
     assert LOCAL in native
     lines = run(native.replace(LOCAL, live.url), ROOT).splitlines()
     assert {line.split()[0] for line in lines} == {"partial", "final"}
-    said, expected = tokens(" ".join(line[6:] for line in lines if line.startswith("final "))), tokens((ROOT / "data/talk.txt").read_text())
+    said = tokens(" ".join(line[6:] for line in lines if line.startswith("final ")))
+    expected = tokens((ROOT / "data/talk.txt").read_text())
     assert errors(expected, said) / len(expected) <= 0.15
 
 

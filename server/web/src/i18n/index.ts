@@ -31,8 +31,15 @@ export function date(ms: number): string {
 /** In the words of the present language: `Cantonese` for `yue`. */
 export function languageName(code: string): string {
   try {
-    return new Intl.DisplayNames([language.value], { type: "language" }).of(code) ?? code;
+    const name = new Intl.DisplayNames([language.value], { type: "language" }).of(code) ?? code;
+    return name === code ? (UNNAMED[code]?.[language.value] ?? code) : name;
   } catch {
     return code;
   }
 }
+
+/** Languages that browsers have no name for. */
+const UNNAMED: Record<string, { en: string; zh: string }> = {
+  ba: { en: "Bashkir", zh: "巴什基尔语" },
+  bo: { en: "Tibetan", zh: "藏语" },
+};

@@ -128,9 +128,11 @@ export function segments(id: string): Promise<Segment[]> {
   return read("segments", (store) => store.getAll(all(id)) as IDBRequest<Segment[]>);
 }
 
+const FIRST = 5;
+
 /** What was said first. */
-export function opening(id: string): Promise<Segment | undefined> {
-  return read("segments", (store) => store.get([id, 0]) as IDBRequest<Segment | undefined>);
+export function opening(id: string): Promise<Segment[]> {
+  return read("segments", (store) => store.getAll(all(id), FIRST) as IDBRequest<Segment[]>);
 }
 
 /** Pieces of sound in order, or the one file; all of them, or some from a number on. */

@@ -23,6 +23,7 @@ export interface Job {
   phase: Phase;
   sent: number; // bytes
   heard: number; // s
+  written: number; // s: up to the end of the last final
   text: string; // the end of what has been written down; its beginning once all is
   fault: { kind: AsrTrouble; message: string } | null;
   until: number; // ms, as Date.now() counts: end of a pause
@@ -54,7 +55,7 @@ function change(id: string, what: Partial<Job>): void {
 const find = (id: string) => jobs.value.find((job) => job.id === id);
 
 function jobOf({ id, title, duration, fault = null }: Transcript, bytes: number, more: Partial<Job> = {}): Job {
-  const fresh = { phase: "waiting", sent: 0, heard: 0, text: "", until: 0, isAgain: false, isKept: true } as const;
+  const fresh = { phase: "waiting", sent: 0, heard: 0, written: 0, text: "", until: 0, isAgain: false, isKept: true } as const;
   return { ...fresh, id, title, bytes, duration, fault, ...more };
 }
 
@@ -157,7 +158,7 @@ async function attempt(id: string, stop: AbortSignal): Promise<AsrFault | null> 
     if (flaw) throw flaw;
     const draft = new Draft(id, find(id)!.isAgain);
     await draft.begin();
-    change(id, { phase: "uploading", fault: null, sent: 0, heard: 0, text: "" });
+    change(id, { phase: "uploading", fault: null, sent: 0, heard: 0, written: 0, text: "" });
     await draft.finish(
       await transcribe(sound, sound instanceof File ? sound.name : "recording.wav", wishes(), key.value, draft, stop),
     );
@@ -229,7 +230,7 @@ class Draft {
     if (!final.words.length) return;
     const segment = segmentOf(final, this.id, this.segments.length, this.segments.at(-1));
     this.segments.push(segment);
-    change(this.id, { text: textOf(this.segments.slice(-20)).slice(-SHOWN) });
+    change(this.id, { written: segment.end, text: textOf(this.segments.slice(-20)).slice(-SHOWN) });
     if (!this.isAgain) this.saved = amend(this.id, this.facts(), [segment]);
   }
 
@@ -276,7 +277,7 @@ export function cancel(id: string): void {
 export function retry(id: string): void {
   if (find(id)?.phase === "pausing") hurry();
   else if (find(id)?.phase === "stopped") {
-    change(id, { phase: "waiting", fault: null, sent: 0, heard: 0, text: "" });
+    change(id, { phase: "waiting", fault: null, sent: 0, heard: 0, written: 0, text: "" });
     void work();
   }
 }

@@ -86,6 +86,9 @@ function Tools({ panel, turn }: { panel: Panel; turn: (to: Panel) => void }) {
         <button type="button" onClick={() => turn("look")} aria-expanded={panel === "look"}>
           <Icon name="settings" /> <span>{t("look")}</span>
         </button>
+        <a class="button" href="./">
+          <Icon name="back" /> <span>Stenoline</span>
+        </a>
         {canBeFull && (
           <button type="button" onClick={toggleFull} title="F">
             <Icon name="captions" /> <span>{isFull.value ? t("leaveFullscreen") : t("fullscreen")}</span>

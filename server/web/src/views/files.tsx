@@ -125,7 +125,7 @@ function State({ job }: { job: Job }) {
 }
 
 function stateOf(job: Job, left: number): string {
-  const heard = clock(job.heard);
+  const heard = clock(job.written);
   if (job.phase === "uploading") return t("uploading", { share: share(job.sent, job.bytes) });
   if (job.phase === "writing" && !job.heard) return t("queued");
   if (job.phase === "writing")
@@ -137,7 +137,7 @@ function stateOf(job: Job, left: number): string {
 
 const share = (part: number, all: number) => (all ? Math.min(100, Math.round((100 * part) / all)) : 0);
 
-/** Going up is the first tenth: writing down takes most of the time. */
+/** Going up is the first tenth; then what has been heard counts a little, and what has been written down the most. */
 function Bar({ job }: { job: Job }) {
   if (job.phase !== "uploading" && job.phase !== "writing") return null;
   const up = job.phase === "uploading" ? share(job.sent, job.bytes) / 10 : 10;
@@ -146,7 +146,7 @@ function Bar({ job }: { job: Job }) {
     <progress
       max={100}
       aria-label={t("progress", { name: job.title })}
-      {...(isOpen ? {} : { value: up + 0.9 * share(job.heard, job.duration) })}
+      {...(isOpen ? {} : { value: up + 0.2 * share(job.heard, job.duration) + 0.7 * share(job.written, job.duration) })}
     />
   );
 }

@@ -10,6 +10,7 @@ import { Confirm } from "../parts/confirm";
 import { Facts } from "../parts/facts";
 import { Marked } from "../parts/marked";
 import { detail, link } from "../parts/route";
+import { joined } from "../text/paragraphs";
 import { changes, opening, type Segment, type Transcript } from "../store/database";
 import * as history from "../store/history";
 import { TranscriptView } from "./transcript";
@@ -149,12 +150,12 @@ function Hits({ id, segments, terms }: { id: string; segments: Segment[]; terms:
 }
 
 function Opening({ id }: { id: string }) {
-  const first = useSignal<Segment | undefined>(undefined);
+  const first = useSignal<Segment[]>([]);
   useEffect(() => changes.segments.subscribe(() => void opening(id).then((found) => (first.value = found))), [id]);
-  if (!first.value?.text) return null;
+  if (!first.value.length) return null;
   return (
-    <p class="opening" lang={first.value.language || undefined}>
-      {first.value.text}
+    <p class="opening" lang={first.value[0]!.language || undefined}>
+      {joined(first.value.map((each) => each.text))}
     </p>
   );
 }

@@ -104,7 +104,7 @@ function Key() {
     onInput: (event: { currentTarget: HTMLInputElement }) => (settings.key.value = event.currentTarget.value.trim()),
   } as const;
   return (
-    <div class="field">
+    <form class="field" onSubmit={(event) => event.preventDefault()}>
       <label for="key">{t("key")}</label>
       <div class="row">
         {isShown.value ? <input type="text" {...box} /> : <input type="password" {...box} />}
@@ -113,6 +113,6 @@ function Key() {
       <small role="status" class={verdict.value}>
         {verdict.value === "right" ? t("keyRight") : verdict.value === "wrong" ? t("keyWrong") : server.value && !isNeeded ? t("keyUnneeded") : t("keyHelp")}
       </small>
-    </div>
+    </form>
   );
 }

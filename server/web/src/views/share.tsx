@@ -8,6 +8,8 @@ import { Icon } from "../parts/icon";
 import * as live from "../store/live";
 import { server } from "../store/server";
 
+const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
+
 export function Share() {
   const room = live.room.value;
   if (server.value?.captions === false) return null;
@@ -42,6 +44,7 @@ function Shared({ url }: { url: string }) {
       <button type="button" onClick={live.unshare}>
         {t("unshare")}
       </button>
+      {LOOPBACK.test(location.hostname) && <small>{t("onlyHere")}</small>}
     </span>
   );
 }
