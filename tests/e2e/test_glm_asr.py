@@ -114,5 +114,7 @@ def test_over_the_protocol_of_deepgram(glm_live: Server, talk_opening: tuple[Pat
 
 
 def test_it_says_what_it_runs(glm_live: Server):
-    url = glm_live.url.replace("ws:", "http:").replace("/v1/stream", "/")
-    assert "tiny-glm-asr" in urllib.request.urlopen(url).read().decode()
+    url = glm_live.url.replace("ws:", "http:").replace("/v1/stream", "/v1/info")
+    with urllib.request.urlopen(url) as answer:
+        told = json.load(answer)
+    assert "tiny-glm-asr" in told["model"] and told["hotwords"]["active"]
