@@ -93,9 +93,10 @@ def _serve(options: argparse.Namespace, console: Console) -> int:
     with listen(config.host, config.port) as listener, listen_wyoming(config) or nullcontext() as home:
         host, port = listener.getsockname()[:2]
         service = Service(config, load_model(config, console), keys, home)
-        url = f"{'wss' if config.tls_cert else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}/v1/stream"
+        s, place = "s" if config.tls_cert else "", f"{f'[{host}]' if ':' in host else host}:{port}"
+        page, url = f"http{s}://{place}/", f"ws{s}://{place}/v1/stream"
         logs.info("settings", **described(config))
-        logs.info("listening", url=url, model=service.engines[0].recogniser.name, sessions=service.admission.capacity)
+        logs.info("listening", page=page, url=url, model=service.engines[0].recogniser.name, sessions=service.admission.capacity)
         run(service, listener)
     return 0
 
