@@ -46,3 +46,12 @@ def error_rate(text: str, heard: str) -> float:
     rate = errors(tokens(text), tokens(heard)) / len(tokens(text))
     print(f"word errors: {rate:.1%}")
     return rate
+
+
+def until_heard(page: Page, seconds: float) -> None:
+    """On the page's own clock."""
+    page.wait_for_function(
+        "least => { const [m, s] = document.querySelector('.figures .time').textContent.split(':'); return 60 * m + +s >= least }",
+        arg=seconds,
+        timeout=60_000,
+    )

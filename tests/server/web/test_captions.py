@@ -25,7 +25,7 @@ from model.scripted import ScriptedRecogniser
 from tests.accessibility import violations
 from tests.helpers import cut, s16, talk
 from tests.server.conftest import Peer, Running, Serve, wait_for
-from tests.server.web.conftest import Open, error_rate, http
+from tests.server.web.conftest import Open, error_rate, http, until_heard
 
 ALLOWED = 0.15
 SOCKETS = 17  # viewers beside the three pages
@@ -143,8 +143,8 @@ def test_a_meeting(live: Server, talk_opening: tuple[Path, str], open_page: Open
         viewers.append(Viewer(url))
         assert viewers[-1].first["live"] and viewers[-1].finals
         pages[2].locator("[role=log] p").first.wait_for(state="attached")
-        sentences = len(re.findall(r"[.!?]", text))
-        pages[0].locator("[role=log] p").nth(sentences - 1).wait_for(state="attached", timeout=60_000)
+        speaker.bring_to_front()
+        until_heard(speaker, soundfile.info(sound).duration + 1)
         speaker.get_by_role("button", name="Stop", exact=True).click()
         speaker.get_by_role("link", name="Open in history").wait_for()
     for page in pages:

@@ -19,7 +19,7 @@ from model.scripted import ScriptedRecogniser
 from tests.accessibility import violations
 from tests.helpers import s16, talk
 from tests.server.conftest import Serve
-from tests.server.web.conftest import Open, error_rate, http
+from tests.server.web.conftest import Open, error_rate, http, until_heard
 
 ALLOWED = 0.15
 # What the page shows, in order; a partial is (stable, unstable).
@@ -42,15 +42,6 @@ def stop(page: Page) -> str:
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("link", name="Open in history").wait_for()
     return page.inner_text(".finals")
-
-
-def until_heard(page: Page, seconds: float) -> None:
-    """On the page's own clock."""
-    page.wait_for_function(
-        "least => { const [m, s] = document.querySelector('.figures .time').textContent.split(':'); return 60 * m + +s >= least }",
-        arg=seconds,
-        timeout=60_000,
-    )
 
 
 def length_s(sound: Path) -> float:
