@@ -233,7 +233,11 @@ def _joined(before: tuple[Word, ...], after: tuple[Word, ...]) -> tuple[Word, ..
 
 
 def _within(words: tuple[Word, ...], start: SampleIndex, end: SampleIndex) -> tuple[Word, ...]:
-    """Times clipped to the utterance: the recogniser hears a little silence after the end."""
-    if all(start <= word.start and word.end <= end for word in words):
-        return words
-    return tuple(Word(w.text, min(max(w.start, start), end), min(max(w.end, start), end), w.confidence, w.tokens) for w in words)
+    """Times clipped to the utterance, as the recogniser hears a little silence after the end, and in order over rolled windows."""
+    found = list[Word]()
+    for word in words:
+        begins = min(max(word.start, start), end)
+        start = min(max(word.end, begins), end)
+        fits = (begins, start) == (word.start, word.end)
+        found.append(word if fits else Word(word.text, begins, start, word.confidence, word.tokens))
+    return tuple(found)

@@ -138,6 +138,14 @@ def test_words_of_the_context_are_not_told_again_and_words_are_told_within_the_u
     assert made.events[-1].unstable == (Word(" early", 16_000, 20_000, 1.0),)
 
 
+def test_words_are_told_in_order_however_the_recogniser_times_them():
+    made = utterance()
+    words = (Word(" one", 16_500, 19_000, 1.0), Word(" two", 18_000, 18_500, 1.0), Word(" three", 18_200, 20_000, 1.0))
+    made.answer(answer(made.next_request(0.0), *words))
+    told = [(word.start, word.end) for word in made.events[-1].unstable]
+    assert told == [(16_500, 19_000), (19_000, 19_000), (19_000, 20_000)]
+
+
 def test_an_utterance_without_audio_needs_no_recogniser():
     began = Began(16_000, np.zeros(0, np.float32), 16_000)
     made = Utterance(UtteranceId("s", 0), began, NO_CONTEXT, PlannerConfig(), DecodeContext(), partials=True)
