@@ -11,6 +11,7 @@ import { hold } from "./locks";
 import { server } from "./server";
 import { key, wishes } from "./settings";
 import { lengthOf, soundOf } from "./sound";
+import { segmentOf } from "./segment";
 
 /** stopped: see its fault; pausing: the server cannot take it now, and is asked again. */
 export type Phase = "waiting" | "uploading" | "writing" | "pausing" | "stopped" | "done";
@@ -252,20 +253,6 @@ class Draft {
 }
 
 const textOf = (segments: Segment[]) => joined(segments.map((each) => each.text));
-
-function segmentOf({ words, text, language }: Final, id: string, number: number, previous: Segment | undefined): Segment {
-  const [start, end] = [words[0]!.start, words.at(-1)!.end];
-  return {
-    transcript: id,
-    number,
-    start,
-    end,
-    text,
-    words,
-    language: language ?? "",
-    pause: Math.max(0, start - (previous?.end ?? 0)),
-  };
-}
 
 /** Wherever it is; it can be tried again. */
 export function cancel(id: string): void {

@@ -3,6 +3,7 @@
 import type { Final } from "../protocol/messages";
 import { amend, keep, keepsNothing, keepSound, remove, segments, sounds, transcripts, type Segment, type Transcript } from "./database";
 import { hold } from "./locks";
+import { segmentOf } from "./segment";
 
 const PIECE_S = 0.25; // of sound that a sudden end of the page may cost
 
@@ -70,18 +71,8 @@ export class Recording {
 
   /** Gives the segment that was made of it. */
   write(final: Final, previous: Segment | undefined): Segment {
-    const words = final.words;
-    const segment: Segment = {
-      transcript: this.transcript.id,
-      number: this.number++,
-      start: words[0]!.start,
-      end: words[words.length - 1]!.end,
-      text: final.text,
-      words,
-      language: final.language ?? "",
-      pause: Math.max(0, words[0]!.start - (previous?.end ?? 0)),
-    };
-    this.transcript.words += words.length;
+    const segment = segmentOf(final, this.transcript.id, this.number++, previous);
+    this.transcript.words += segment.words.length;
     this.transcript.language ||= segment.language;
     this.transcript.duration = Math.max(this.transcript.duration, segment.end);
     const { language, duration } = this.transcript;
