@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.biasing.walk import Favour, GoBack, Near
@@ -35,6 +37,7 @@ class Ask:
     opening: int | None  # the token whose logits are wanted as they are
     is_scored: bool = False  # log-probabilities of the wanted tokens that are given are wanted, too
     margin: float = 0.0  # how much less likely than the best one the other tokens may be that are wanted as well, in nats
+    of: NDArray[np.int64] | None = None  # those whose log-probabilities are wanted, too, if the chooser can_branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,13 @@ class Choices:
     opening: Tensor | None  # float32[V]
     given: Sequence[float] = ()  # [wanted - 1], if asked for: log-probability of each token that follows a wanted one
     near: Sequence[Near] = ()  # [wanted], if a margin was given: the likeliest first
+    of: Sequence[NDArray[np.float32] | None] = ()  # [wanted]: log-probabilities of the tokens asked for
 
 
 class Chooser(Protocol):
     """A decoder that chooses greedily."""
+
+    can_branch: bool  # it answers `of`, and asks of one call may be at the same place if those that start later come first
 
     def __call__(self, asks: Sequence[Ask]) -> Iterable[Choices]:
         """Answer each, in order; all in one pass."""

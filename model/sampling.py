@@ -75,6 +75,14 @@ def _near(logits: NDArray[np.float32], token: int, log_probability: float, margi
     return [(t, log_probability - loss) for t, loss in zip(found[order].tolist(), losses[order].tolist(), strict=True)]
 
 
+def probabilities_of(
+    logits: Tensor, tokens: Sequence[int], log_probabilities: Sequence[float], wanted: Sequence[NDArray[np.int64] | None]
+) -> list[NDArray[np.float32] | None]:
+    """Of rows of logits float32[N, V], whose best tokens are known: the log-probabilities of each row's wanted tokens."""
+    rows = zip(logits.numpy(), tokens, log_probabilities, wanted, strict=True)
+    return [None if own is None else row[own] - (row[token] - np.float32(p)) for row, token, p, own in rows]
+
+
 def loop_start(tokens: Sequence[int]) -> int | None:
     """Where a phrase that fills the end of `tokens` three times over repeats for the first time, or None."""
     for size in range(1, _LONGEST_LOOP + 1):

@@ -172,8 +172,11 @@ class _Parts(NamedTuple):
 
 
 def _is_parted(left: _Parts, right: _Parts) -> bool:
-    """By a mark that is no part of a phrase."""
-    return right.before.strip() not in ("", "-") or left.after.strip(" .-" if left.is_spelled else " -") != ""
+    """By a mark that is no part of a phrase. Commas come and go where some letters are spelled: "Postgres, QL"."""
+    marks = " .-" if left.is_spelled else " -"
+    if left.is_spelled != right.is_spelled:
+        marks += ","
+    return right.before.strip() not in ("", "-") or left.after.strip(marks) != ""
 
 
 @lru_cache(4096)

@@ -63,7 +63,8 @@ class Stabiliser:
         """Take a newer hypothesis."""
         self._words = words = self._defended(hypothesis.words)
         if not hypothesis.is_cut:
-            self._stable = words[: self._agreed(words, hypothesis.audio_end)]
+            if not hypothesis.is_doubted:
+                self._stable = words[: self._agreed(words, hypothesis.audio_end)]
             self._previous.append(words)
         return self.latest
 

@@ -169,18 +169,18 @@ class Phrases:
 
     def _drafts(self, row: Row, pieces: Pieces, lists: Sequence[HotwordList], memory: Memory, is_whole: bool) -> Iterator[Draft]:
         """What is worth trying: the likeliest changes, then others in the place of these."""
-        words, firsts = [text for text, _ in pieces], _firsts(pieces)
-        costs = [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(firsts)]
+        words, starts = [text for text, _ in pieces], firsts(pieces)
+        costs = [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(starts)]
         scored = list[tuple[float, Change]]()
         for likely in (each for hotwords in lists for each in self._doubted(hotwords, words, costs)):
             for change in self._each_change(likely, words, memory):
-                score = likely.alike - self.options.nat * self._loss(change.tokens[0], row, firsts[likely.start])
+                score = likely.alike - self.options.nat * self._loss(change.tokens[0], row, starts[likely.start])
                 if score >= self.options.least:
                     scored.append((-score, change))
         right = {i for hotwords in lists for i in self._indices(hotwords).right(words)} if scored else set()
         scored = [(score, change) for score, change in scored if not right & set(range(change.start, change.stop))]
         layers = [chosen for chosen in self._layers(scored, self.options.layers if is_whole else 1) if chosen]
-        since = 0 if row.is_stale else min((firsts[change.start] for chosen in layers for change in chosen), default=0)
+        since = 0 if row.is_stale else min((starts[change.start] for chosen in layers for change in chosen), default=0)
         return (Draft(row, pieces, chosen, memory, since) for chosen in layers)
 
     def _layers(self, scored: list[tuple[float, Change]], count: int) -> Iterator[list[Change]]:
@@ -229,7 +229,7 @@ def _best(scored: Sequence[tuple[float, Change]]) -> list[Change]:
     return chosen
 
 
-def _firsts(pieces: Pieces) -> list[int]:
+def firsts(pieces: Pieces) -> list[int]:
     """The position of each word's first token, and where the next one's would be."""
     return list(accumulate((len(tokens) for _, tokens in pieces), initial=0))
 

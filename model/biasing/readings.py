@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
+from model.biasing.branches import Branches
 from model.biasing.likely import letters
 from model.biasing.phrases import HotwordList, Kept, Memory, Phrases
 from model.biasing.sound import sounds
@@ -36,6 +37,7 @@ class ReadingOptions:
     alike: float = 75.0  # per cent, of a phrase that is likely
     sound: int = 4  # letters of its sound, at least
     most: int = 8  # likely phrases
+    branchings: int = 2  # times that one phrase more is put into the best text
     favoured: BiasOptions = BiasOptions(margin=10.0, cap=14.0)  # where only the likely phrases are tried
 
 
@@ -74,13 +76,14 @@ class Readings:
     def __init__(self, phrases: Phrases, options: ReadingOptions | None = None) -> None:
         self.options = options or ReadingOptions()
         self._phrases = phrases
+        self.branches = Branches(phrases.encode)
         self._worths = Kept(_worths)
 
     def revise(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
         """Rows that are better than those that were read first; of whole windows that are doubted, after all readings."""
         found = self._replaced(choose, texts)
         now = {i: replace(text, row=found.get(i, text.row)) for i, text in texts.items()}
-        better = self._chosen(choose, {i: text for i, text in now.items() if self._is_doubted(text)})
+        better = self._chosen(choose, {i: text for i, text in now.items() if self._is_read_again(text)})
         return found | better | self._replaced(choose, {i: replace(now[i], row=row) for i, row in better.items()})
 
     def _replaced(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
@@ -100,16 +103,22 @@ class Readings:
             for i, row in _read(choose, {i: texts[i].again(heard[i][place], hints[i][number]) for i in asked}).items():
                 read[i].append(row)
         found = {i: self._best(text, _judged(choose, text.row, read[i])) for i, text in texts.items()}
+        if choose.can_branch:
+            found = {i: self._branched(choose, texts[i], row) for i, row in found.items()}
         for row in (*found.values(), *(text.row for text in texts.values())):
             row.is_stale = True
         return {i: row for i, row in found.items() if row is not texts[i].row}
 
-    def _is_doubted(self, text: Text) -> bool:
+    def is_doubted(self, row: Row) -> bool:
+        """It would be read again if the window were whole."""
+        return _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
+
+    def _is_read_again(self, text: Text) -> bool:
         row = text.row
         if not (text.is_whole and row.tokens) or row.is_silent:
             return False
         has_room = text.is_mixed or self._score(row) < -self.options.least
-        return has_room and _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
+        return has_room and self.is_doubted(row)
 
     def _hints(self, text: Text, heard: Iterable[Row]) -> list[Hint]:
         likely = self._likely(text.lists, [_texts(text.pieces(row.tokens)) for row in heard])
@@ -135,6 +144,16 @@ class Readings:
         found = [(row, self._found(text, row)) for row in readings]
         row, phrases = max(found, key=lambda each: (not each[0].is_cut, self._score(each[0]) + self._worth(text.lists, each[1])))
         text.memory.said.update(tokens for key, tokens in phrases.items() if key not in found[0][1])
+        return row
+
+    def _branched(self, choose: Chooser, text: Text, row: Row) -> Row:
+        """What becomes of it with one phrase more, and one more again, as long as that is better."""
+        for _ in range(self.options.branchings):
+            branches = self.branches.read(choose, text.row, row, text.pieces(row.tokens), text.lists, self.options.bonus)
+            better = self._best(text, [row, *branches])
+            if better is row:
+                break
+            row = better
         return row
 
     def _score(self, row: Row) -> float:

@@ -198,7 +198,8 @@ class GlmAsrRecogniser(BatchRecogniser):
             request.whole_window or request.is_final,
             stream.language,
             1.0 if stream.language else 0.0,
-            row.is_cut,
+            is_cut=row.is_cut,
+            is_doubted=bool(request.context.hotwords) and self._readings.is_doubted(row),
         )
 
     def _words(self, request: StepRequest, stream: Stream, row: Row) -> tuple[Word, ...]:

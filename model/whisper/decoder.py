@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.attention import attend, by_head
@@ -14,7 +16,7 @@ from model.biasing.walk import Near
 from model.decoding import Ask, Choices, following_tokens, most_attended
 from model.kv_cache import FrameCache, SelfCache
 from model.linear import Norm, Weights, fused
-from model.sampling import GreedyChoice, given_probabilities, near
+from model.sampling import GreedyChoice, given_probabilities, near, probabilities_of
 from model.whisper.configuration import WhisperConfig
 from model.whisper.encoder import FeedForward
 
@@ -128,6 +130,8 @@ class DecoderStack(Protocol):
 class GreedyDecoder:
     """Chooses with a decoder; the `place` of what it is asked is a Place."""
 
+    can_branch = True  # each layer writes and reads the keys and values of one ask after the other
+
     def __init__(self, decoder: DecoderStack, best: GreedyChoice) -> None:
         self._decoder, self._best = decoder, best
 
@@ -136,22 +140,28 @@ class GreedyDecoder:
         hidden, scores = self._decoder([DecoderJob(ask.tokens, ask.start, *ask.place) for ask in asks])
         openings = self._openings(asks, hidden)
         wanted = torch.cat([h[-ask.wanted :] for ask, h in zip(asks, hidden, strict=True)])
-        margins = [ask.margin for ask in asks for _ in range(ask.wanted)]
-        found = self._found(wanted, _first_flags(asks), following_tokens(asks), margins)
+        margins, of = zip(*((ask.margin, ask.of) for ask in asks for _ in range(ask.wanted)), strict=True)
+        found = self._found(wanted, _first_flags(asks), following_tokens(asks), margins, of)
         for ask, score in zip(asks, scores, strict=True):
             aligned = score[:, -ask.aligned :]
-            tokens, log_probabilities, given, others = zip(*(next(found) for _ in range(ask.wanted)), strict=True)
+            tokens, log_probabilities, given, others, own = zip(*(next(found) for _ in range(ask.wanted)), strict=True)
             opening = next(openings) if ask.opening is not None else None
-            yield Choices(tokens, log_probabilities, most_attended(aligned, ask.heard), aligned, opening, given[:-1], others)
+            looked = most_attended(aligned, ask.heard)
+            yield Choices(tokens, log_probabilities, looked, aligned, opening, given[:-1], others, own)
 
     def _openings(self, asks: Sequence[Ask], hidden: Sequence[Tensor]) -> Iterator[Tensor]:
         wanted = [h[ask.opening] for ask, h in zip(asks, hidden, strict=True) if ask.opening is not None]
         return iter(self._decoder.vocabulary(torch.stack(wanted)) if wanted else ())
 
     def _found(
-        self, hidden: Tensor, is_first: Sequence[bool], following: Sequence[int], margins: Sequence[float]
-    ) -> Iterator[tuple[int, float, float, Near]]:
-        """Tokens, log-probabilities, those of the tokens that follow, and what is near.
+        self,
+        hidden: Tensor,
+        is_first: Sequence[bool],
+        following: Sequence[int],
+        margins: Sequence[float],
+        of: Sequence[NDArray[np.int64] | None],
+    ) -> Iterator[tuple[int, float, float, Near, NDArray[np.float32] | None]]:
+        """Tokens, log-probabilities, those of the tokens that follow, what is near, and what else is asked for.
 
         Some rows at a time: the logits of a long draft are tens of megabytes.
         """
@@ -160,7 +170,9 @@ class GreedyDecoder:
             logits = self._decoder.vocabulary(hidden[rows])
             tokens, log_probabilities = self._best(logits, is_first[rows])
             given = given_probabilities(logits, tokens, log_probabilities, following[rows])
-            yield from zip(tokens, log_probabilities, given, near(logits, tokens, log_probabilities, margins[rows]), strict=True)
+            others = near(logits, tokens, log_probabilities, margins[rows])
+            own = probabilities_of(logits, tokens, log_probabilities, of[rows])
+            yield from zip(tokens, log_probabilities, given, others, own, strict=True)
 
 
 def _first_flags(asks: Sequence[Ask]) -> list[bool]:

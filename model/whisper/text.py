@@ -196,7 +196,8 @@ class WhisperText:
             _is_whole(request),
             stream.language,
             self._language_confidence(request, stream, row),
-            row.is_cut,
+            is_cut=row.is_cut,
+            is_doubted=bool(request.context.hotwords) and self._readings.is_doubted(row),
         )
 
     def _is_silent(self, request: StepRequest, stream: Written, row: Row) -> bool:
