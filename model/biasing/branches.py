@@ -33,8 +33,8 @@ class BranchOptions:
     margin: float = 12.0  # that the first token may be less likely than the likeliest one there
     surprising: int = 32  # phrases that are weighed because their first token is likelier there than elsewhere
     near: int = 8  # because it is near
-    least: float = -5.0  # nats that all tokens with the phrase's bonus must be worth more than what is likeliest there
-    most: int = 8  # that are read on
+    least: float = 0.0  # nats that all tokens with the phrase's bonus must be worth more than what is likeliest there
+    most: int = 4  # that are read on
 
 
 class Beginning(NamedTuple):
@@ -94,33 +94,54 @@ class Branches:
         known = [self._beginnings(hotwords) for hotwords in lists]
         each = [beginnings for list_ in known for beginnings in list_.each]
         heard = _heard(choose, first, row, pieces, np.concatenate([list_.tokens for list_ in known]))
-        weighed = list(dict.fromkeys(self._weighed(heard, each)))
+        weighed = list(dict.fromkeys(self._weighed(heard, each, bonus)))
         chosen = sorted(self._promising(choose, heard, weighed, bonus), key=lambda each: -each[0])[: self.options.most]
         return [_read_on(choose, heard, branch, looked) for _, branch, looked in chosen]
 
-    def _weighed(self, heard: Heard, each: Sequence[Sequence[Beginning]]) -> Iterator[Branch]:
+    def _weighed(self, heard: Heard, each: Sequence[Sequence[Beginning]], bonus: float) -> Iterator[Branch]:
         far = heard.gains < -self.options.margin
         for scores, count in ((heard.surprises, self.options.surprising), (heard.gains, self.options.near)):
             order = np.argsort(np.where(far, np.inf, -scores), axis=None, kind="stable")[: far.size - int(far.sum())]
             taken = dict[Hotword, int]()  # at which place and by which token
             for index in order.tolist():
                 at, token = divmod(index, far.shape[1])
+                gain = float(heard.gains[at, token])
                 for beginning in each[token]:
-                    if taken.get(beginning.hotword, index) == index and _fits(heard, at, beginning):
-                        taken[beginning.hotword] = index
-                        yield Branch(heard.places[at], beginning, float(heard.gains[at, token]))
+                    branch, word = Branch(heard.places[at], beginning, gain), beginning.hotword
+                    if taken.get(word, index) == index and self._is_worth(branch, 0.0, bonus) and _fits(heard, at, beginning):
+                        taken[word] = index
+                        yield branch
                 if len(taken) >= count:
                     break
 
     def _promising(
-        self, choose: Chooser, heard: Heard, branches: Sequence[Branch], bonus: float
+        self, choose: Chooser, heard: Heard, branches: Iterable[Branch], bonus: float
     ) -> Iterator[tuple[float, Branch, int]]:
         """What those are worth whose tokens are not too unlikely, and the unit of audio that is looked at after them."""
-        branches = sorted(branches, key=lambda branch: -branch.place)  # as they share a place
-        for branch, found in zip(branches, choose([_ask(heard.first, branch) for branch in branches]), strict=True):
-            value = branch.gain + sum(found.given) + bonus * worth(branch.beginning.hotword)
-            if value >= self.options.least:
-                yield value, branch, found.attended[-1]
+        kept = [b for b, p in _with_second(choose, heard, branches) if self._is_worth(b, p, bonus)]
+        kept.sort(key=lambda branch: -branch.place)  # as they share a place
+        for branch, found in zip(kept, choose([_ask(heard.first, branch) for branch in kept]) if kept else (), strict=True):
+            p = sum(found.given)
+            if self._is_worth(branch, p, bonus):
+                yield branch.gain + p + bonus * worth(branch.beginning.hotword), branch, found.attended[-1]
+
+    def _is_worth(self, branch: Branch, p: float, bonus: float) -> bool:
+        return branch.gain + p + bonus * worth(branch.beginning.hotword) >= self.options.least
+
+
+def _with_second(choose: Chooser, heard: Heard, branches: Iterable[Branch]) -> Iterator[tuple[Branch, float]]:
+    """With the log-probability of their second token, if they have one: it parts the few that were said from all others."""
+    begun = dict[tuple[int, int], list[Branch]]()
+    for branch in sorted(branches, key=lambda branch: -branch.place):
+        begun.setdefault((branch.place, branch.beginning.tokens[0]), []).append(branch)
+    first, asks = heard.first, list[Ask]()
+    for (place, token), own in begun.items():
+        of = np.array([branch.beginning.tokens[:2][-1] for branch in own])
+        asks.append(Ask(first.place, [token], first.given + place, first.heard, 1, 1, False, None, of=of))
+    for own, found in zip(begun.values(), choose(asks) if asks else (), strict=True):
+        (p,) = found.of
+        assert p is not None
+        yield from ((b, float(each) if len(b.beginning.tokens) > 1 else 0.0) for b, each in zip(own, p, strict=True))
 
 
 def _heard(choose: Chooser, first: Row, row: Row, pieces: Pieces, tokens: NDArray[np.int64]) -> Heard:

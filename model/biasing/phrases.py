@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -87,9 +87,14 @@ class Draft:
     memory: Memory
     since: int = 0  # tokens before the first change of any draft of this row
 
-    def tokens(self) -> list[int]:
-        """Of the text with the changes."""
-        return [token for part, _, _ in self.parts() for token in part]
+    def tokens(self, after: int | None = None) -> list[int]:
+        """Of the text with the changes; if given, only so many after the last one."""
+        text, end = list[int](), 0
+        for part, _, change in self.parts():
+            text += part
+            end = len(text) if change else end
+        text += self.row.tokens[sum(len(tokens) for _, tokens in self.pieces) :]
+        return text if after is None else text[: end + after]
 
     def parts(self) -> Iterator[tuple[Sequence[int], int, Change | None]]:
         """Runs of tokens, how many of the old text they stand for, and the change that they are."""
@@ -131,7 +136,7 @@ class Phrases:
         Of each: the words that may change, from its first token on, the lists, what is known, and whether the window is whole.
         """
         layers = {(i, n): draft for i, row in enumerate(rows) for n, draft in enumerate(self._drafts(*row))}
-        scored = self._rescored(choose, layers)
+        scored = self._rescored(choose, {key: draft.tokens(self.options.after) for key, draft in layers.items()}, layers)
         chosen: dict[int, Draft] = {}
         for i in dict.fromkeys(i for i, _ in layers):
             own = [layers[key] for key in layers if key[0] == i]
@@ -140,15 +145,13 @@ class Phrases:
             self._remember(own, kept)
             if kept:
                 chosen[i] = replace(own[0], changes=kept)
-        done = {i: scored[i, 0] for i, draft in chosen.items() if set(draft.changes) == set(layers[i, 0].changes)}
-        return done | self._rescored(choose, {i: draft for i, draft in chosen.items() if i not in done})
+        texts = {i: draft.tokens() for i, draft in chosen.items()}
+        done = {i: scored[i, 0] for i in chosen if scored[i, 0].tokens == texts[i]}
+        return done | self._rescored(choose, {i: text for i, text in texts.items() if i not in done}, chosen)
 
-    def _rescored(self, choose: Chooser, drafts: dict[Key, Draft]) -> dict[Key, Row]:
-        found: dict[Key, Row] = {}
-        for key, draft in drafts.items():
-            text = draft.tokens() + draft.row.tokens[sum(len(t) for _, t in draft.pieces) :]
-            found[key] = rescore(choose, draft.row, text, draft.since)
-        return found
+    @staticmethod
+    def _rescored(choose: Chooser, texts: Mapping[Key, list[int]], drafts: Mapping[Key, Draft]) -> dict[Key, Row]:
+        return {key: rescore(choose, drafts[key].row, text, drafts[key].since) for key, text in texts.items()}
 
     def _remember(self, drafts: Sequence[Draft], kept: Sequence[Change]) -> None:
         memory = drafts[0].memory

@@ -7,6 +7,7 @@ whole text and so many nats for each phrase in it; less so many for each second 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -31,13 +32,17 @@ class ReadingOptions:
     """Bounds in nats are for a weight of 1."""
 
     doubt: float = 0.25  # nats a token: a text that is less likely is read again
+    unsettled: float = 0.4  # the same of a text that may go on, without its last word
     least: float = 5.0  # nats that it must have cost with what it leaves unsaid, unless it is mixed: less has no room for a phrase
-    bonus: float = 12.0  # nats that a phrase is worth
+    bonus: float = 12.0  # nats that a phrase is worth that is one of `among`; of many less, as each is less likely to be said
+    among: int = 350
+    most_bonus: float = 14.0
     unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end
     alike: float = 75.0  # per cent, of a phrase that is likely
     sound: int = 4  # letters of its sound, at least
     most: int = 8  # likely phrases
     branchings: int = 2  # times that one phrase more is put into the best text
+    lead: float = 3.0  # nats by which that must be better, as it is the best of many, if there is a phrase more then
     favoured: BiasOptions = BiasOptions(margin=10.0, cap=14.0)  # where only the likely phrases are tried
 
 
@@ -105,20 +110,22 @@ class Readings:
         found = {i: self._best(text, _judged(choose, text.row, read[i])) for i, text in texts.items()}
         if choose.can_branch:
             found = {i: self._branched(choose, texts[i], row) for i, row in found.items()}
+        for i, row in found.items():
+            self._remember(texts[i], row)
         for row in (*found.values(), *(text.row for text in texts.values())):
             row.is_stale = True
         return {i: row for i, row in found.items() if row is not texts[i].row}
 
-    def is_doubted(self, row: Row) -> bool:
-        """It would be read again if the window were whole."""
-        return _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
+    def is_unsettled(self, row: Row, count: int) -> bool:
+        """Its first tokens, so many, are likely to be read otherwise when the window is whole."""
+        return count > 0 and sum(row.log_probabilities[:count]) < -self.options.unsettled * count
 
     def _is_read_again(self, text: Text) -> bool:
         row = text.row
         if not (text.is_whole and row.tokens) or row.is_silent:
             return False
         has_room = text.is_mixed or self._score(row) < -self.options.least
-        return has_room and self.is_doubted(row)
+        return has_room and _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
 
     def _hints(self, text: Text, heard: Iterable[Row]) -> list[Hint]:
         likely = self._likely(text.lists, [_texts(text.pieces(row.tokens)) for row in heard])
@@ -140,17 +147,27 @@ class Readings:
                         scores[likely.hotword] = max(likely.alike + 3 * size, scores.get(likely.hotword, 0.0))
         return sorted(scores, key=lambda word: -scores[word])[: self.options.most]
 
-    def _best(self, text: Text, readings: Sequence[Row]) -> Row:
-        found = [(row, self._found(text, row)) for row in readings]
-        row, phrases = max(found, key=lambda each: (not each[0].is_cut, self._score(each[0]) + self._worth(text.lists, each[1])))
-        text.memory.said.update(tokens for key, tokens in phrases.items() if key not in found[0][1])
-        return row
+    def _best(self, text: Text, readings: Sequence[Row], expected: int = 99) -> Row:
+        """`expected`: phrases; one more must lead."""
+
+        def value(row: Row) -> tuple[bool, float]:
+            phrases = self._found(text, row)
+            more = max(0, len(phrases) - expected)
+            return not row.is_cut, self._score(row) + self._worth(text.lists, phrases) - self.options.lead * more
+
+        return max(readings, key=value)
+
+    def _remember(self, text: Text, row: Row) -> None:
+        """Phrases that were not read first are kept in later drafts."""
+        before = self._found(text, text.row)
+        text.memory.said.update(tokens for key, tokens in self._found(text, row).items() if key not in before)
 
     def _branched(self, choose: Chooser, text: Text, row: Row) -> Row:
         """What becomes of it with one phrase more, and one more again, as long as that is better."""
         for _ in range(self.options.branchings):
-            branches = self.branches.read(choose, text.row, row, text.pieces(row.tokens), text.lists, self.options.bonus)
-            better = self._best(text, [row, *branches])
+            branches = self.branches.read(choose, text.row, row, text.pieces(row.tokens), text.lists, self._bonus(text.lists))
+            count = len(self._found(text, row))
+            better = self._best(text, [row, *branches], count)
             if better is row:
                 break
             row = better
@@ -162,7 +179,11 @@ class Readings:
 
     def _worth(self, lists: Sequence[HotwordList], phrases: Iterable[str]) -> float:
         worths = [self._worths(hotwords) for hotwords in lists]
-        return self.options.bonus * sum(max(worth.get(key, 0.0) for worth in worths) for key in phrases)
+        return self._bonus(lists) * sum(max(worth.get(key, 0.0) for worth in worths) for key in phrases)
+
+    def _bonus(self, lists: Iterable[HotwordList]) -> float:
+        count = max(1, sum(map(len, lists)))
+        return min(self.options.most_bonus, self.options.bonus + math.log(self.options.among / count))
 
     def _found(self, text: Text, row: Row) -> dict[str, tuple[int, ...]]:
         """Phrases in a reading by their letters, each once, with their tokens; the longest at each place."""

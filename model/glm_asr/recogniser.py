@@ -199,7 +199,8 @@ class GlmAsrRecogniser(BatchRecogniser):
             stream.language,
             1.0 if stream.language else 0.0,
             is_cut=row.is_cut,
-            is_doubted=bool(request.context.hotwords) and self._readings.is_doubted(row),
+            is_doubted=bool(request.context.hotwords and words)
+            and self._readings.is_unsettled(row, len(row.tokens) - len(words[-1].tokens)),
         )
 
     def _words(self, request: StepRequest, stream: Stream, row: Row) -> tuple[Word, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -92,13 +93,16 @@ class Decoder:
         x = self.embedding[torch.tensor([t for job in jobs for t in job.tokens])]
         x = x + torch.cat([self.positions[job.start : job.start + len(job.tokens)] for job in jobs])
         scores: list[list[Tensor]] = [[] for _ in jobs]
+        heard = [list(own) for _, own in groupby(jobs, key=lambda job: (id(job.cross_cache), job.frames))]
+        listening = [sum(len(job.tokens) for job in own) for own in heard]
         for index, layer in enumerate(self.layers):
             qkv = (part.split(sizes) for part in layer.qkv(layer.self_norm(x)).chunk(3, 1))
             x = x + layer.self_out(torch.cat([self._attend_self(index, *each) for each in zip(jobs, *qkv, strict=True)]))
-            queries = layer.cross_q(layer.cross_norm(x)).split(sizes)
-            x = x + layer.cross_out(torch.cat([self._attend_audio(index, *each) for each in zip(jobs, queries, strict=True)]))
+            queries = layer.cross_q(layer.cross_norm(x))
+            sounds = zip(heard, queries.split(listening), strict=True)
+            x = x + layer.cross_out(torch.cat([self._attend_audio(index, own[0], q) for own, q in sounds]))
             x = x + layer.feed_forward(x)
-            for job, q, collected in zip(jobs, queries, scores, strict=True):
+            for job, q, collected in zip(jobs, queries.split(sizes), scores, strict=True):
                 collected.extend(self._align(index, job, q))
         return list(self.norm(x).split(sizes)), [torch.cat(each) for each in scores]
 

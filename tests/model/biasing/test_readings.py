@@ -115,7 +115,9 @@ def best(first: Row, *others: Row, hotwords: tuple[Hotword, ...] = (Hotword("ngi
         return [(f" {word}", [*map(ord, word)]) for word in "".join(map(chr, tokens)).split()]
 
     text = Text(first, [hotwords], Memory(), words, lambda first, hint: None, is_whole=True, is_mixed=False)
-    found = Readings(phrases, ReadingOptions(bonus=12.0, unsaid=4.0))._best(text, (first, *others))
+    readings = Readings(phrases, ReadingOptions(bonus=12.0, among=len(hotwords), unsaid=4.0))
+    found = readings._best(text, (first, *others))
+    readings._remember(text, found)
     assert (tuple(map(ord, "nginx")) in text.memory.said) is ("nginx" in "".join(map(chr, found.tokens)) and found is not first)
     return "".join(map(chr, found.tokens))
 
