@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+_LEAST_WITH_HOTWORDS = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +15,10 @@ class Pace:
     margin_ms: int = 800  # of audio behind the word
     agreement: int = 2  # successive hypotheses that have it
     least_confidence: float = 0.7  # a final should be free to correct a doubtful one
+
+    def with_hotwords(self) -> Pace:
+        """A doubtful word may yet turn out to be one of them."""
+        return replace(self, least_confidence=max(_LEAST_WITH_HOTWORDS, self.least_confidence))
 
 
 PACES = {

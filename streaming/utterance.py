@@ -46,8 +46,8 @@ class Utterance:
         self.final: FinalTranscript | None = None
         self.said: tuple[Word, ...] = ()  # with the final: its words as the recogniser has them, for its ears only
         self._coverage = Coverage(began)
-        self._pace = pace
-        self._stabiliser = Stabiliser(pace=pace)
+        self._pace = pace.with_hotwords() if context.hotwords else pace
+        self._stabiliser = Stabiliser(pace=self._pace)
         self._after: tuple[Word, ...] = ()  # words behind those that are being heard
         self._processing_s = 0.0
         self._spoken: list[tuple[str | None, float, int]] = []  # languages, their confidence, numbers of words

@@ -32,7 +32,8 @@ class ReadingOptions:
     """Bounds in nats are for a weight of 1."""
 
     doubt: float = 0.25  # nats a token: a text that is less likely is read again
-    unsettled: float = 0.4  # the same of a text that may go on, without its last word
+    unsure: float = 0.15  # likewise: one more phrase is tried in it
+    unsettled: float = 0.4  # likewise, of a text that may go on, without its last word: none of its words is stable yet
     least: float = 5.0  # nats that it must have cost with what it leaves unsaid, unless it is mixed: less has no room for a phrase
     bonus: float = 12.0  # nats that a phrase is worth that is one of `among`; of many less, as each is less likely to be said
     among: int = 350
@@ -88,7 +89,7 @@ class Readings:
         """Rows that are better than those that were read first; of whole windows that are doubted, after all readings."""
         found = self._replaced(choose, texts)
         now = {i: replace(text, row=found.get(i, text.row)) for i, text in texts.items()}
-        better = self._chosen(choose, {i: text for i, text in now.items() if self._is_read_again(text)})
+        better = self._chosen(choose, {i: text for i, text in now.items() if self._is_unsure(text)})
         return found | better | self._replaced(choose, {i: replace(now[i], row=row) for i, row in better.items()})
 
     def _replaced(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
@@ -97,17 +98,9 @@ class Readings:
         return {numbers[n]: row for n, row in self._phrases.revise(choose, work).items()}
 
     def _chosen(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
-        """The best readings, where these are not the first ones."""
-        clear = _read(choose, {i: text.clear() for i, text in texts.items()})
-        foreign = _read(choose, {i: text.again(text.row, Hint(is_foreign=True)) for i, text in texts.items() if text.is_mixed})
-        heard = {i: [text.row, *([clear[i]] if i in clear else [])] for i, text in texts.items()}
-        hints = {i: self._hints(text, [*heard[i], *([foreign[i]] if i in foreign else [])]) for i, text in texts.items()}
-        read = {i: list(rows) for i, rows in heard.items()}
-        for number, place in product(range(max(map(len, hints.values()), default=0)), range(2)):
-            asked = [i for i in texts if number < len(hints[i]) and place < len(heard[i])]
-            for i, row in _read(choose, {i: texts[i].again(heard[i][place], hints[i][number]) for i in asked}).items():
-                read[i].append(row)
-        found = {i: self._best(text, _judged(choose, text.row, read[i])) for i, text in texts.items()}
+        """The best texts, where these are not the first ones."""
+        doubted = {i: text for i, text in texts.items() if _cost(text.row) > self.options.doubt}
+        found = {i: text.row for i, text in texts.items()} | self._read_again(choose, doubted)
         if choose.can_branch:
             found = {i: self._branched(choose, texts[i], row) for i, row in found.items()}
         for i, row in found.items():
@@ -120,12 +113,25 @@ class Readings:
         """Its first tokens, so many, are likely to be read otherwise when the window is whole."""
         return count > 0 and sum(row.log_probabilities[:count]) < -self.options.unsettled * count
 
-    def _is_read_again(self, text: Text) -> bool:
+    def _read_again(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
+        """The best of all readings."""
+        clear = _read(choose, {i: text.clear() for i, text in texts.items()})
+        foreign = _read(choose, {i: text.again(text.row, Hint(is_foreign=True)) for i, text in texts.items() if text.is_mixed})
+        heard = {i: [text.row, *([clear[i]] if i in clear else [])] for i, text in texts.items()}
+        hints = {i: self._hints(text, [*heard[i], *([foreign[i]] if i in foreign else [])]) for i, text in texts.items()}
+        read = {i: list(rows) for i, rows in heard.items()}
+        for number, place in product(range(max(map(len, hints.values()), default=0)), range(2)):
+            asked = [i for i in texts if number < len(hints[i]) and place < len(heard[i])]
+            for i, row in _read(choose, {i: texts[i].again(heard[i][place], hints[i][number]) for i in asked}).items():
+                read[i].append(row)
+        return {i: self._best(text, _judged(choose, text.row, read[i])) for i, text in texts.items()}
+
+    def _is_unsure(self, text: Text) -> bool:
         row = text.row
         if not (text.is_whole and row.tokens) or row.is_silent:
             return False
         has_room = text.is_mixed or self._score(row) < -self.options.least
-        return has_room and _likelihood(row) < -self.options.doubt * (len(row.tokens) + 1)
+        return has_room and _cost(row) > min(self.options.unsure, self.options.doubt)
 
     def _hints(self, text: Text, heard: Iterable[Row]) -> list[Hint]:
         likely = self._likely(text.lists, [_texts(text.pieces(row.tokens)) for row in heard])
@@ -242,6 +248,11 @@ def _as_heard(choose: Chooser, first: Row, row: Row) -> Row:
 
 def _likelihood(row: Row) -> float:
     return sum(row.log_probabilities) + row.end_log_probability
+
+
+def _cost(row: Row) -> float:
+    """Nats a token, with the end."""
+    return -_likelihood(row) / (len(row.tokens) + 1)
 
 
 def _reach(row: Row) -> int:

@@ -75,7 +75,7 @@ def test_what_costs_too_little_for_a_phrase_is_not_read_again(options: Readings)
     few, more = (row("and", cost, reach=90) for cost in (-4.0, -5.0))  # and 0.2 s unsaid at 4 nats
     for each, is_mixed, is_doubted in ((few, False, False), (few, True, True), (more, False, True)):
         text = Text(each, [], Memory(), lambda _: [], lambda first, hint: None, is_whole=True, is_mixed=is_mixed)
-        assert options._is_read_again(text) is is_doubted
+        assert options._is_unsure(text) is is_doubted
 
 
 def test_what_is_sure_is_not_read_again(engine: Any, fox: Samples, options: Readings, monkeypatch: pytest.MonkeyPatch):
