@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.sampling import GreedyChoice, calibrated, loop_start, lost_track, near, word_probability
+from model.sampling import GreedyChoice, calibrated, loop_start, lost_track, near, probabilities_of, word_probability
 
 
 def test_the_best_token_that_is_allowed():
@@ -131,3 +132,12 @@ def test_what_is_near_a_best_one_that_is_sure_is_only_itself():
     found = near(logits, [0, 0], best.tolist(), [6.0, 6.0])
     assert [[token for token, _ in each] for each in found] == [[0], [0, 1]]
     assert near(logits, [0, 0], best.tolist(), [0.0, 0.0]) == [[], []]
+
+
+def test_log_probabilities_of_what_is_asked_for():
+    logits = torch.tensor([[0.0, 1.0, 3.0], [2.0, -1.0, 0.0]])
+    expected, best = logits.log_softmax(1), logits.max(1)
+    tokens, values = best.indices.tolist(), (best.values - logits.logsumexp(1)).tolist()
+    first, second = probabilities_of(logits, tokens, values, [np.array([1, 2, 1]), None])
+    assert second is None and first is not None
+    np.testing.assert_allclose(first, expected[0, [1, 2, 1]], atol=1e-6)

@@ -57,3 +57,9 @@ def test_partials_come_as_often_as_the_pace_has_them(name: str, interval_ms: int
     config = PlannerConfig(partial_interval_ms=400)
     assert config.at(PACES[name]).partial_interval_ms == interval_ms
     assert config.at(PACES[name]).most_ms == config.most_ms
+
+
+def test_with_hotwords_doubtful_words_wait_at_every_pace():
+    paces = {name: pace.with_hotwords() for name, pace in PACES.items()}
+    assert {pace.least_confidence for pace in paces.values()} == {0.8}
+    assert [pace.margin_ms for pace in paces.values()] == [pace.margin_ms for pace in PACES.values()]

@@ -40,6 +40,7 @@ def written(text: str, *, is_end: bool = True) -> str:
         ("multi|-head attention,", "MultiHeadAttention,"),
         ("with a WQ or int 4.", "with AWQ or INT4."),
         ("by Adam W. and a", "by AdamW and a"),
+        ("by Adam, W and a", "by AdamW and a"),
         ("N C C L timeout", "NCCL timeout"),
         ("a nickel timeout", "a NCCL timeout"),
         ("our Engine X failed", "our nginx failed"),

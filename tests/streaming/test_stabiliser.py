@@ -19,9 +19,9 @@ def words(text: str, start: int = 0) -> tuple[Word, ...]:
     return tuple(Word(" " + w, start + i * SECOND, start + (i + 1) * SECOND, 0.9) for i, w in enumerate(text.split()))
 
 
-def heard(said: tuple[Word, ...], audio_end: int | None = None, *, is_cut: bool = False) -> Hypothesis:
+def heard(said: tuple[Word, ...], audio_end: int | None = None, *, is_cut: bool = False, is_doubted: bool = False) -> Hypothesis:
     end = audio_end if audio_end is not None else (said[-1].end if said else 0)
-    return Hypothesis(UtteranceId("s", 0), 0, said, end, False, is_cut=is_cut)
+    return Hypothesis(UtteranceId("s", 0), 0, said, end, False, is_cut=is_cut, is_doubted=is_doubted)
 
 
 def text(said: tuple[Word, ...]) -> str:
@@ -64,6 +64,13 @@ def test_a_cut_hypothesis_makes_nothing_stable_and_is_not_compared_with():
     loop = heard(words("a b c d e"), is_cut=True)
     assert after(heard(words("x b c d")), loop) == ("", "a b c d e")
     assert after(heard(words("x b c d")), loop, heard(words("a b c d e f"))) == ("", "a b c d e f")
+
+
+def test_a_doubted_hypothesis_makes_nothing_stable_but_is_compared_with():
+    doubted = heard(words("a b c d"), is_doubted=True)
+    assert after(heard(words("a b c d")), doubted) == ("", "a b c d")
+    assert after(doubted, heard(words("a b c d"))) == ("a b c", "d")
+    assert after(heard(words("a b c d")), heard(words("a b c d")), doubted) == ("a b c", "d")
 
 
 def test_more_may_have_to_agree():

@@ -44,7 +44,7 @@ def test_what_was_misheard_in_noise_is_found(engine: Recogniser, fox: Samples, o
         return {word.text for word in HOTWORDS if word.text.lower() in heard(engine, noisy(fox, -7.5))}
 
     again = found()
-    options.options = replace(options.options, doubt=math.inf)
+    options.options = replace(options.options, doubt=math.inf, unsure=math.inf)
     assert found() < again <= {"quick brown fox", "lazy dog"}
 
 
@@ -128,6 +128,43 @@ def test_a_phrase_is_worth_so_many_nats():
     assert best(row("see eye"), row("CI", -3.9)) == "CI"
     assert best(row("see eye"), row("CI", -4.1)) == "see eye"
     assert best(row("engine x"), row("nginx", -19.9), hotwords=(Hotword("nginx", 2.0),)) == "nginx"
+
+
+def test_one_of_many_phrases_is_worth_less():
+    readings = Readings(Phrases(lambda text: [*map(ord, text)], lambda tokens: ""), ReadingOptions(bonus=12.0, among=350))
+    few, some, many = (readings._bonus([(Hotword("a"),) * count]) for count in (1, 350, 1_000))
+    assert (few, some) == (14.0, 12.0) and many == pytest.approx(12.0 - math.log(1_000 / 350))
+    assert readings._bonus([(Hotword("a"),) * 500] * 2) == many
+
+
+def test_one_phrase_more_must_lead():
+    phrases = Phrases(lambda text: [*map(ord, text)], lambda tokens: "".join(map(chr, tokens)))
+    lists, options = [(Hotword("nginxes"),)], ReadingOptions(bonus=12.0, among=1, lead=3.0)
+    text = Text(row("on"), lists, Memory(), lambda t: [("".join(map(chr, t)), t)], lambda first, hint: None, True, False)
+    better, same = row("nginxes", -8.9), row("nginxes", -9.1)
+    best = Readings(phrases, options)._best
+    assert best(text, [text.row, better], 0) is better and best(text, [text.row, same], 0) is text.row
+    assert best(text, [text.row, same], 1) is same  # in the place of another one
+
+
+def test_what_is_doubted_before_its_last_word_is_unsettled():
+    readings = Readings(Phrases(lambda text: [], lambda tokens: ""), ReadingOptions(unsettled=0.4))
+    assert readings.is_unsettled(row("abcd", -1.3), 3) and not readings.is_unsettled(row("abcd", -1.1), 3)
+    assert not readings.is_unsettled(row("abcd", -9.0), 0)
+
+
+@pytest.mark.parametrize(("hotwords", "is_doubted"), [(HOTWORDS, True), ((), False)])
+def test_it_says_what_is_doubted_where_there_are_hotwords(
+    engine: Recogniser, fox: Samples, hotwords: tuple[Hotword, ...], is_doubted: bool
+):
+    def asked(sound: Samples) -> bool:
+        context = DecodeContext("en", hotwords=(hotwords,) if hotwords else ())
+        (answer,) = engine.step([StepRequest(UtteranceId("doubt", 0), 0, 0, sound, False, False, 0.0, context)])
+        engine.close(UtteranceId("doubt", 0))
+        assert isinstance(answer, Hypothesis) and answer.words
+        return answer.is_doubted
+
+    assert asked(noisy(fox, -7.5)) is is_doubted and asked(fox) is False
 
 
 def test_a_phrase_counts_once_and_sayings_count():

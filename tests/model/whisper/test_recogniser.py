@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +203,12 @@ def test_confidence_is_a_probability_and_lower_where_it_is_wrong(recogniser):
 def test_warming_up_leaves_nothing_open(recogniser):
     recogniser.warm_up()
     assert not recogniser._streams
+
+
+def test_it_says_where_a_guard_has_stopped_it(recogniser: WhisperRecogniser, monkeypatch: pytest.MonkeyPatch):
+    sound = heard("en", "quick_brown_fox")
+    whole = one_shot(recogniser, sound, "en")
+    monkeypatch.setattr(recogniser._text, "options", replace(recogniser._text.options, tokens_per_second=0.0))
+    cut = one_shot(recogniser, sound, "en")
+    assert cut.is_cut and not whole.is_cut and cut.compute_s == whole.compute_s == 0.0
+    assert [w.text for w in cut.words] == [w.text for w in whole.words][: len(cut.words)] and cut.words
