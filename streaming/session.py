@@ -110,7 +110,7 @@ class Session:
             if utterance.id == utterance_id:
                 self._out.append(ErrorEvent(error))
                 self._apply(self._segmenter.end("error") if utterance is self._current else [])
-                utterance.fail(utterance.planner.end)
+                utterance.fail(min(utterance.planner.end, self._received))
         self._settle()
 
     def receive_eof(self, *, now: float) -> None:
