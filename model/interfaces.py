@@ -6,7 +6,7 @@ Positions are `SampleIndex`: samples at 16 kHz on the clock of the session that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -98,13 +98,10 @@ class Hypothesis:
     whole_window: bool = False
     language: str | None = None
     language_confidence: float = 0.0
-    compute_s: float = field(default=0.0, compare=False, kw_only=True)  # of the device: its share of the step
-    is_cut: bool = field(
-        default=False, kw_only=True
-    )  # a guard stopped the decoder (loop, run-on); words from there on are withheld
-    is_doubted: bool = field(
-        default=False, kw_only=True
-    )  # with hotwords: once the whole window is there it is read again, and may be read otherwise
+    _: KW_ONLY
+    compute_s: float = field(default=0.0, compare=False)  # of the device: its share of the step
+    is_cut: bool = False  # a guard stopped the decoder (loop, run-on); words from there on are withheld
+    is_doubted: bool = False  # with hotwords: it is read again once the whole window is there, and may be read otherwise
 
 
 class ModelFailure(Exception):
