@@ -53,6 +53,10 @@ class Branch(NamedTuple):
     beginning: Beginning
     gain: float  # nats by which its first token is likelier than the likeliest one there: 0 or less
 
+    def value(self, later: float, bonus: float) -> float:
+        """Nats, with the log-probability of later tokens and what a phrase is worth."""
+        return self.gain + later + bonus * worth(self.beginning.hotword)
+
 
 class Heard(NamedTuple):
     """A text and what might have been instead."""
@@ -99,38 +103,43 @@ class Branches:
         return [_read_on(choose, heard, branch, looked) for _, branch, looked in chosen]
 
     def _weighed(self, heard: Heard, each: Sequence[Sequence[Beginning]], bonus: float) -> Iterator[Branch]:
-        far = heard.gains < -self.options.margin
-        for scores, count in ((heard.surprises, self.options.surprising), (heard.gains, self.options.near)):
-            order = np.argsort(np.where(far, np.inf, -scores), axis=None, kind="stable")[: far.size - int(far.sum())]
-            taken = dict[Hotword, int]()  # at which place and by which token
-            for index in order.tolist():
-                at, token = divmod(index, far.shape[1])
-                gain = float(heard.gains[at, token])
-                for beginning in each[token]:
-                    branch, word = Branch(heard.places[at], beginning, gain), beginning.hotword
-                    if taken.get(word, index) == index and self._is_worth(branch, 0.0, bonus) and _fits(heard, at, beginning):
-                        taken[word] = index
-                        yield branch
-                if len(taken) >= count:
-                    break
+        yield from self._foremost(heard, heard.surprises, each, bonus, self.options.surprising)
+        yield from self._foremost(heard, heard.gains, each, bonus, self.options.near)
+
+    def _foremost(
+        self, heard: Heard, scores: NDArray[np.float32], each: Sequence[Sequence[Beginning]], bonus: float, count: int
+    ) -> Iterator[Branch]:
+        """So many phrases, each at the place and with the first token where its score is highest."""
+        near = heard.gains >= -self.options.margin
+        order = np.argsort(np.where(near, -scores, np.inf), axis=None, kind="stable")[: int(near.sum())]
+        taken = dict[Hotword, int]()
+        for index in order.tolist():
+            at, token = divmod(index, near.shape[1])
+            for beginning in each[token]:
+                branch, word = Branch(heard.places[at], beginning, float(heard.gains[at, token])), beginning.hotword
+                is_worth = branch.value(0.0, bonus) >= self.options.least
+                if is_worth and taken.get(word, index) == index and _fits(heard, at, beginning):
+                    taken[word] = index
+                    yield branch
+            if len(taken) >= count:
+                return
 
     def _promising(
         self, choose: Chooser, heard: Heard, branches: Iterable[Branch], bonus: float
     ) -> Iterator[tuple[float, Branch, int]]:
         """What those are worth whose tokens are not too unlikely, and the unit of audio that is looked at after them."""
-        kept = [b for b, p in _with_second(choose, heard, branches) if self._is_worth(b, p, bonus)]
-        kept.sort(key=lambda branch: -branch.place)  # as they share a place
+        kept = [b for b, p in _with_second(choose, heard, branches) if b.value(p, bonus) >= self.options.least]
         for branch, found in zip(kept, choose([_ask(heard.first, branch) for branch in kept]) if kept else (), strict=True):
-            p = sum(found.given)
-            if self._is_worth(branch, p, bonus):
-                yield branch.gain + p + bonus * worth(branch.beginning.hotword), branch, found.attended[-1]
-
-    def _is_worth(self, branch: Branch, p: float, bonus: float) -> bool:
-        return branch.gain + p + bonus * worth(branch.beginning.hotword) >= self.options.least
+            value = branch.value(sum(found.given), bonus)
+            if value >= self.options.least:
+                yield value, branch, found.attended[-1]
 
 
 def _with_second(choose: Chooser, heard: Heard, branches: Iterable[Branch]) -> Iterator[tuple[Branch, float]]:
-    """With the log-probability of their second token, if they have one: it parts the few that were said from all others."""
+    """With the log-probability of their second token, if they have one: it parts the few that were said from all others.
+
+    Later places come first, since all share the keys and values of one text.
+    """
     begun = dict[tuple[int, int], list[Branch]]()
     for branch in sorted(branches, key=lambda branch: -branch.place):
         begun.setdefault((branch.place, branch.beginning.tokens[0]), []).append(branch)

@@ -20,7 +20,7 @@ from model.biasing.sound import sounds
 from model.biasing.trie import Trie, worth
 from model.biasing.walk import BiasOptions, Favour
 from model.decoding import Chooser, Row, decode, rescore
-from model.interfaces import Hotword
+from model.interfaces import Hotword, Word
 from model.lengths import FRAMES_PER_SECOND
 from model.words import Pieces
 
@@ -103,11 +103,16 @@ class Readings:
         found = {i: text.row for i, text in texts.items()} | self._read_again(choose, doubted)
         if choose.can_branch:
             found = {i: self._branched(choose, texts[i], row) for i, row in found.items()}
-        for i, row in found.items():
-            self._remember(texts[i], row)
         for row in (*found.values(), *(text.row for text in texts.values())):
             row.is_stale = True
-        return {i: row for i, row in found.items() if row is not texts[i].row}
+        better = {i: row for i, row in found.items() if row is not texts[i].row}
+        for i, row in better.items():
+            self._remember(texts[i], row)
+        return better
+
+    def is_doubted(self, lists: Sequence[HotwordList], row: Row, words: Sequence[Word]) -> bool:
+        """With phrases in mind these words, the last of which are the row's, may yet be read otherwise."""
+        return bool(lists and words) and self.is_unsettled(row, len(row.tokens) - len(words[-1].tokens))
 
     def is_unsettled(self, row: Row, count: int) -> bool:
         """Its first tokens, so many, are likely to be read otherwise when the window is whole."""

@@ -199,8 +199,7 @@ class GlmAsrRecogniser(BatchRecogniser):
             stream.language,
             1.0 if stream.language else 0.0,
             is_cut=row.is_cut,
-            is_doubted=bool(request.context.hotwords and words)
-            and self._readings.is_unsettled(row, len(row.tokens) - len(words[-1].tokens)),
+            is_doubted=self._readings.is_doubted(request.context.hotwords, row, words),
         )
 
     def _words(self, request: StepRequest, stream: Stream, row: Row) -> tuple[Word, ...]:

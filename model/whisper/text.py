@@ -197,8 +197,7 @@ class WhisperText:
             stream.language,
             self._language_confidence(request, stream, row),
             is_cut=row.is_cut,
-            is_doubted=bool(request.context.hotwords and words)
-            and self._readings.is_unsettled(row, len(row.tokens) - len(words[-1].tokens)),
+            is_doubted=self._readings.is_doubted(request.context.hotwords, row, words),
         )
 
     def _is_silent(self, request: StepRequest, stream: Written, row: Row) -> bool:
