@@ -35,7 +35,7 @@ class BatchDecoder(ABC):
     """A Chooser on any device; one device → host copy for each call, one more where openings are asked for."""
 
     variant: Hashable = ()  # what else the shapes of a step depend on
-    can_branch = False
+    reads_ahead = can_branch = False
 
     def __init__(self, best: GreedyChoice, cache: RowCache, graphs: Graphs, device: torch.device) -> None:
         self.cache, self._best, self._graphs, self._device = cache, best, graphs, device

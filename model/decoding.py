@@ -20,6 +20,7 @@ from model.biasing.walk import Favour, GoBack, Near
 from model.sampling import loop_start, lost_track
 
 _KEPT_LOSS = 14.0  # nats
+_NEAR = 4  # tokens from where a draft was left to where it may go on
 EDGE = 0.5  # of the attention, above which a look at the last unit of audio is meant
 
 
@@ -57,6 +58,7 @@ class Choices:
 class Chooser(Protocol):
     """A decoder that chooses greedily."""
 
+    reads_ahead: bool  # several tokens cost it little more than one
     can_branch: bool  # it answers `of`, and asks of one call may be at the same place if those that start later come first
 
     def __call__(self, asks: Sequence[Ask]) -> Iterable[Choices]:
@@ -121,17 +123,32 @@ class Row:
             near_margin=self.near_margin,
         )
 
-    def take(self, found: Choices, index: int) -> None:
-        """Accept the next token, the answer's free one number `index`, then see whether to stop."""
+    def resumed(self) -> int:
+        """The place in the draft from which it may go on: behind the token that was taken last, or taken instead of one of its.
+
+        Prompt lookup (Saxena 2023), the draft being the prompt.
+        """
+        at = len(self.tokens) - 1
+        near = range(max(0, at - _NEAR), min(at + _NEAR + 1, len(self.draft)))
+        same = [i for i in near if self.draft[i] == self.tokens[at]]
+        if same:
+            return min(same, key=lambda i: abs(i - at)) + 1
+        return at + 1 if self.tokens[:at] == self.draft[:at] else len(self.draft)
+
+    def take(self, found: Choices, index: int, begin: int = 0) -> None:
+        """Accept the next token, the answer's free one number `index`, then see whether to stop.
+
+        `begin`: the place in the draft of the first one.
+        """
         at = len(found.attended) - len(found.tokens) + index
         self.scores.append(found.scores[:, at : at + 1])
         self.attended.append(found.attended[at])
         if found.near:
             self.near.append(found.near[index])
-        if found.given and index in self.kept and found.log_probabilities[index] - found.given[index] <= _KEPT_LOSS:
+        if found.given and begin + index in self.kept and found.log_probabilities[index] - found.given[index] <= _KEPT_LOSS:
             if self.favour is not None:
-                self.favour.follow(self.forced + self.tokens, len(self.tokens), self.draft[index])
-            self._accept(self.draft[index], found.given[index])
+                self.favour.follow(self.forced + self.tokens, len(self.tokens), self.draft[begin + index])
+            self._accept(self.draft[begin + index], found.given[index])
         elif self.favour is None:
             self._accept(found.tokens[index], found.log_probabilities[index])
         else:
@@ -184,9 +201,15 @@ def verify(choose: Chooser, rows: Sequence[Row]) -> None:
     for row, found in zip(rows, choose([_whole(row) for row in rows]), strict=True):
         forced = len(row.forced)
         row.start_logits, row.scores, row.attended = found.opening, [found.scores[:, :forced]], list(found.attended[:forced])
-        for index in range(len(row.draft) + 1):
-            if not row.is_done and row.tokens == row.draft[:index]:
-                row.take(found, index)
+        _accept(row, found, 0)
+
+
+def _accept(row: Row, found: Choices, begin: int) -> None:
+    """Of the draft from `begin` on what greedy choice agrees with, and one token more."""
+    before = list(row.tokens)
+    for index in range(len(found.tokens)):
+        if not row.is_done and row.tokens == [*before, *row.draft[begin : begin + index]]:
+            row.take(found, index, begin)
 
 
 def _whole(row: Row) -> Ask:
@@ -197,16 +220,21 @@ def _whole(row: Row) -> Ask:
 
 
 def finish(choose: Chooser, rows: Sequence[Row]) -> None:
-    """Token by token from what is accepted, all unfinished rows together."""
+    """Step by step from what is accepted, all unfinished rows together."""
     active = [row for row in rows if not row.is_done]
     while active:
-        for row, found in zip(active, choose([_last(row) for row in active]), strict=True):
-            row.take(found, 0)
+        begins = [row.resumed() if choose.reads_ahead else len(row.draft) for row in active]
+        answers = choose([_next(row, begin) for row, begin in zip(active, begins, strict=True)])
+        for row, found, begin in zip(active, answers, begins, strict=True):
+            _accept(row, found, begin)
         active = [row for row in active if not row.is_done]
 
 
-def _last(row: Row) -> Ask:
-    return Ask(row.place, row.tokens[-1:], row.given + len(row.tokens) - 1, row.heard, 1, 1, False, None, False, row.margin)
+def _next(row: Row, begin: int) -> Ask:
+    room = max(0, row.limit - len(row.forced) - len(row.tokens) - 1)
+    tokens, start = [row.tokens[-1], *row.draft[begin : begin + room]], row.given + len(row.tokens) - 1
+    is_scored = bool(row.kept) and len(tokens) > 1
+    return Ask(row.place, tokens, start, row.heard, len(tokens), len(tokens), False, None, is_scored, row.margin)
 
 
 def rescore(choose: Chooser, row: Row, text: Sequence[int], since: int, margin: float = 0.0) -> Row:

@@ -15,10 +15,11 @@ class Pace:
     margin_ms: int = 800  # of audio behind the word
     agreement: int = 2  # successive hypotheses that have it
     least_confidence: float = 0.7  # a final should be free to correct a doubtful one
+    more_confidence: float = 0.0  # to be told as stable; with less, partials do not ask for it again, but the final does
 
     def with_hotwords(self) -> Pace:
         """A doubtful word may yet turn out to be one of them."""
-        return replace(self, least_confidence=max(_LEAST_WITH_HOTWORDS, self.least_confidence))
+        return replace(self, more_confidence=max(0.0, _LEAST_WITH_HOTWORDS - self.least_confidence))
 
 
 PACES = {

@@ -115,8 +115,10 @@ class Planner:
         """The last answer was of a whole window that holds all the speech, so no further pass would tell more."""
         return whole and not self._in_flight and self._speech_end <= self.covered
 
-    def next_request(self, now: float, stable: tuple[Word, ...], interval_ms: int = 0) -> StepRequest | None:
-        """What to ask now, if anything; partials at least `interval_ms` of audio apart."""
+    def next_request(
+        self, now: float, stable: tuple[Word, ...], interval_ms: int = 0, settled: tuple[Word, ...] = ()
+    ) -> StepRequest | None:
+        """What to ask now, if anything; partials at least `interval_ms` of audio apart, of what follows the settled words."""
         self._interval_ms = max(self._config.partial_interval_ms, interval_ms)
         if self._in_flight or self.is_asked_final:
             return None
@@ -124,7 +126,7 @@ class Planner:
             return self._request(now, stable, self._speech_end, whole=True, final=True)
         if self._config.speculates and self.silence_ms >= self._config.speculate_after_ms:
             return self._speculate(now, stable)
-        return self._partial(now, stable)
+        return self._partial(now, stable, settled or stable)
 
     def roll(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
         """If the window is past its high mark: choose the cut, drop the audio before it with the next request.
@@ -172,14 +174,15 @@ class Planner:
             return None
         return self._request(now, stable, self._speech_end, whole=True)
 
-    def _partial(self, now: float, stable: tuple[Word, ...]) -> StepRequest | None:
+    def _partial(self, now: float, stable: tuple[Word, ...], settled: tuple[Word, ...]) -> StepRequest | None:
         c = self._config
         is_long = self.end - self._window_start >= samples(c.high_mark_ms)
         first = self._revision == 0
         due = self.end - max(self._sent, self.start) >= samples(c.first_partial_ms if first else self._interval_ms)
         if not due or not (self._partials or is_long):
             return None
-        return self._request(now, stable, self.end, whole=is_long or self.is_doubted)
+        whole = is_long or self.is_doubted
+        return self._request(now, stable if whole else settled, self.end, whole=whole)
 
     def _request(
         self, now: float, stable: tuple[Word, ...], end: SampleIndex, *, whole: bool, final: bool = False

@@ -32,10 +32,11 @@ class Stabiliser:
 
     def __init__(self, given: tuple[Word, ...] = (), pace: Pace = Pace()) -> None:
         """`given` are words of earlier utterances at the start of the window; they are stable and not told again."""
-        self._margin, self._least_confidence = samples(pace.margin_ms), pace.least_confidence
+        self._margin, self._pace = samples(pace.margin_ms), pace
         self._given = len(given)
         self._rolled: tuple[Word, ...] = ()
         self._stable = given
+        self._settled = len(given)  # words of the present window, the stable ones and those that come next to being so
         self._words = given  # of the present window, in the latest hypothesis
         self._previous = deque([given] * (pace.agreement - 1), pace.agreement - 1)  # in the latest ones that no guard has cut
 
@@ -43,6 +44,11 @@ class Stabiliser:
     def window(self) -> tuple[Word, ...]:
         """Stable words of the present window."""
         return self._stable
+
+    @property
+    def settled(self) -> tuple[Word, ...]:
+        """Those, and the words after them that only lack the confidence to be told as stable."""
+        return self._words[: self._settled]
 
     @property
     def rolled_end(self) -> SampleIndex:
@@ -62,9 +68,12 @@ class Stabiliser:
     def update(self, hypothesis: Hypothesis) -> Transcript:
         """Take a newer hypothesis."""
         self._words = words = self._defended(hypothesis.words)
+        self._settled = len(self._stable)
         if not hypothesis.is_cut:
+            least = self._pace.least_confidence
+            self._settled = self._agreed(words, hypothesis.audio_end, least)
             if not hypothesis.is_doubted:
-                self._stable = words[: self._agreed(words, hypothesis.audio_end)]
+                self._stable = words[: self._agreed(words, hypothesis.audio_end, least + self._pace.more_confidence)]
             self._previous.append(words)
         return self.latest
 
@@ -73,6 +82,7 @@ class Stabiliser:
         count = len(committed)
         self._rolled += committed
         self._stable, self._words = self._stable[count:], self._words[count:]
+        self._settled = max(0, self._settled - count)
         self._previous.extend([words[count:] for words in self._previous])
         return self.latest
 
@@ -80,6 +90,7 @@ class Stabiliser:
         """The window starts anew behind `words`, the first of it: they are stable for good, the others are dropped."""
         self._rolled += words
         self._stable = self._words = ()
+        self._settled = 0
         self._previous.extend([()] * len(self._previous))
         return self.latest
 
@@ -95,12 +106,12 @@ class Stabiliser:
         after: SampleIndex = self._stable[-1].end
         return self._stable + tuple(word for word in words if word.start >= after)
 
-    def _agreed(self, words: tuple[Word, ...], audio_end: SampleIndex) -> int:
+    def _agreed(self, words: tuple[Word, ...], audio_end: SampleIndex, least_confidence: float) -> int:
         """How many words all these hypotheses have, each followed by another one and far enough from the end."""
         count = len(self._stable)
         for word, *before in zip(words[count:-1], *(each[count:-1] for each in self._previous), strict=False):
             is_agreed = all(each.text == word.text for each in before)
-            if not is_agreed or word.confidence < self._least_confidence or word.end > audio_end - self._margin:
+            if not is_agreed or word.confidence < least_confidence or word.end > audio_end - self._margin:
                 break
             count += 1
         return count

@@ -86,7 +86,8 @@ class Utterance:
 
     def next_request(self, now: float, interval_ms: int = 0) -> StepRequest | None:
         """What to ask the recogniser now, if anything."""
-        return None if self.final else self.planner.next_request(now, self._stabiliser.window, interval_ms)
+        known = self._stabiliser
+        return None if self.final else self.planner.next_request(now, known.window, interval_ms, known.settled)
 
     def answer(self, hypothesis: Hypothesis) -> None:
         """A hypothesis came; late ones change nothing but what it has cost."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
 
 from model.biasing.sound import sound, sounds
+from model.biasing.trie import Encode
 from model.interfaces import Hotword
 
 _MOST_WORDS = 5  # of a run
@@ -39,32 +41,44 @@ def letters(text: str) -> str:
 
 
 class SoundIndex:
-    """The phrases of a list by their sound."""
+    """The phrases of a list by their sound, and by the tokens that they may begin with."""
 
-    def __init__(self, hotwords: Iterable[Hotword]) -> None:
+    def __init__(self, hotwords: Iterable[Hotword], encode: Encode) -> None:
         pairs = [(key, said, word) for word in hotwords for said in (word.text, *word.sounds_like) for key in sounds(said)]
         self._sounds, self._said = [key for key, _, _ in pairs], [(said, word) for _, said, word in pairs]
-        self._like = lru_cache(4096)(self._alike)
+        self._begun = dict[int, list[int]]()
+        for index, (said, _) in enumerate(self._said):
+            for token in {encode(said)[0], encode(" " + said)[0]}:
+                self._begun.setdefault(token, []).append(index)
+        self._like = lru_cache(4096)(lambda run: tuple(self._alike(run, self._sounds)))
         self._letters = frozenset(letters(said) for said, _ in self._said)
         self.heaviest = max((word.weight for _, word in self._said), default=0.0)
 
-    def likely(self, words: Sequence[str], costs: Sequence[float] = (), least: float = 0.0) -> Iterator[Likely]:
-        """For all runs of some words that cost at least so much together."""
+    def likely(self, words: Sequence[str]) -> Iterator[Likely]:
+        """For all runs of some words."""
         for start, stop in _runs(words):
-            if sum(costs[start:stop]) >= least:
-                for said, word, alike in self._like("".join(words[start:stop])):
-                    yield Likely(start, stop, said, alike, word)
+            yield from (Likely(start, stop, *each) for each in self._like("".join(words[start:stop])))
+
+    def begun(
+        self, words: Sequence[str], costs: Sequence[float], least: float, near: Sequence[Collection[int]]
+    ) -> Iterator[Likely]:
+        """For runs that cost at least so much together: phrases that begin with one of the tokens near at the first word."""
+        for start, own in groupby(_runs(words), key=lambda run: run[0]):
+            runs = [(start, stop) for _, stop in own if sum(costs[start:stop]) >= least]
+            among = {index: self._sounds[index] for token in near[start] for index in self._begun.get(token, ())} if runs else {}
+            for start, stop in runs if among else ():
+                yield from (Likely(start, stop, *each) for each in self._alike("".join(words[start:stop]), among))
 
     def right(self, words: Sequence[str]) -> set[int]:
         """Words that are phrases as they stand, letter by letter."""
         found = (run for run in _runs(words) if letters("".join(words[slice(*run)])) in self._letters)
         return {index for run in found for index in range(*run)}
 
-    def _alike(self, run: str) -> tuple[tuple[str, Hotword, float], ...]:
+    def _alike(self, run: str, among: Sequence[str] | Mapping[int, str]) -> Iterator[tuple[str, float, Hotword]]:
         found: dict[tuple[str, Hotword], float] = {}
         for key in {sound(run), sound(run, is_spelled=False)}:
-            for other, alike, index in process.extract_iter(key, self._sounds, scorer=fuzz.ratio, score_cutoff=_LEAST_LONG):
+            for other, alike, index in process.extract_iter(key, among, scorer=fuzz.ratio, score_cutoff=_LEAST_LONG):
                 if alike >= _LEAST.get(len(other), _LEAST_LONG):
                     phrase = self._said[index]
                     found[phrase] = max(alike, found.get(phrase, 0.0))
-        return tuple((*phrase, alike) for phrase, alike in found.items())
+        return ((said, alike, word) for (said, word), alike in found.items())

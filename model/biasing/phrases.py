@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -52,6 +52,7 @@ class PhraseOptions:
     doubt: float = 0.5  # that the words in whose place a phrase is tried must have cost
     near: float = 5.5  # that a phrase's first token may be less likely than the likeliest one
     least: float = 64.0  # per cent alike, less 3 for each of these nats
+    early: float = 12.0  # per cent more, as long as there is more to hear: the whole window is tried again
     nat: float = 3.0
     loss: tuple[float, float] = (7.0, 12.0)  # that a text may be less likely with a phrase 70 and 90 per cent alike
     after: int = 2  # tokens after a phrase that count, too
@@ -115,7 +116,7 @@ class Phrases:
         self.encode: Callable[[str], tuple[int, ...]] = lru_cache(65_536)(lambda text: tuple(encode(text)))
         self._decode = decode
         self._tries = Kept(lambda hotwords: Trie.of(hotwords, self.encode))
-        self._indices = Kept(lambda hotwords: SoundIndex(word for word in hotwords if word.weight > 0))
+        self._indices = Kept(lambda hotwords: SoundIndex((word for word in hotwords if word.weight > 0), self.encode))
 
     def anywhere(self, lists: Sequence[HotwordList], ends: frozenset[int]) -> Favour | None:
         """Every phrase, wherever it may begin."""
@@ -174,11 +175,12 @@ class Phrases:
         """What is worth trying: the likeliest changes, then others in the place of these."""
         words, starts = [text for text, _ in pieces], firsts(pieces)
         costs = [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(starts)]
-        scored = list[tuple[float, Change]]()
-        for likely in (each for hotwords in lists for each in self._doubted(hotwords, words, costs)):
+        near = [{token for token, _ in row.near[start]} if start < len(row.near) else () for start in starts[:-1]]
+        scored, early = list[tuple[float, Change]](), 0.0 if is_whole else self.options.early
+        for likely in (each for hotwords in lists for each in self._doubted(hotwords, words, costs, near)):
             for change in self._each_change(likely, words, memory):
                 score = likely.alike - self.options.nat * self._loss(change.tokens[0], row, starts[likely.start])
-                if score >= self.options.least:
+                if score >= self.options.least + early / likely.hotword.weight:
                     scored.append((-score, change))
         right = {i for hotwords in lists for i in self._indices(hotwords).right(words)} if scored else set()
         scored = [(score, change) for score, change in scored if not right & set(range(change.start, change.stop))]
@@ -192,14 +194,16 @@ class Phrases:
             scored = [(score, change) for score, change in scored if change not in chosen]
             yield chosen
 
-    def _doubted(self, hotwords: HotwordList, words: Sequence[str], costs: Sequence[float]) -> Iterator[Likely]:
+    def _doubted(
+        self, hotwords: HotwordList, words: Sequence[str], costs: Sequence[float], near: Sequence[Collection[int]]
+    ) -> Iterator[Likely]:
         """What was written without doubt was heard so, but for phrases that weigh more."""
 
         def least(weight: float) -> float:
             return self.options.doubt * max(0.0, 2.0 - weight)
 
         index = self._indices(hotwords)
-        for likely in index.likely(words, costs, least(index.heaviest)):
+        for likely in index.begun(words, costs, least(index.heaviest), near):
             if sum(costs[likely.start : likely.stop]) >= least(likely.hotword.weight):
                 yield likely
 

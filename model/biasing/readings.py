@@ -32,7 +32,7 @@ class ReadingOptions:
     """Bounds in nats are for a weight of 1."""
 
     doubt: float = 0.25  # nats a token: a text that is less likely is read again
-    unsure: float = 0.1  # likewise: one more phrase is tried in it
+    unsure: float = 0.15  # likewise: one more phrase is tried in it
     unsettled: float = 0.4  # likewise, of a text that may go on, without its last word: none of its words is stable yet
     least: float = 5.0  # nats that it must have cost with what it leaves unsaid, unless it is mixed: less has no room for a phrase
     bonus: float = 12.0  # nats that a phrase is worth that is one of `among`; of many less, as each is less likely to be said

@@ -134,6 +134,7 @@ class DecoderStack(Protocol):
 class GreedyDecoder:
     """Chooses with a decoder; the `place` of what it is asked is a Place."""
 
+    reads_ahead = True
     can_branch = True  # each layer writes and reads the keys and values of one ask after the other
 
     def __init__(self, decoder: DecoderStack, best: GreedyChoice) -> None:

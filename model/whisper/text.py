@@ -30,7 +30,8 @@ class TextOptions:
     prompt_tokens: int = 64
     tokens_per_second: float = 8.0
     confidence: tuple[float, float] = (0.85, 0.95)  # slope and offset of the calibration, fitted to the embedded model
-    character_confidence: tuple[float, float] = (0.5, 0.2)  # the same where a word is a character
+    character_confidence: tuple[float, float] = (0.65, 0.7)  # the same where a word is a character
+    phrase_confidence: tuple[float, float] = (0.5, 3.0)  # of phrases put where the model would have written something else
     silent_probability: float = 0.5  # of the no-speech token: at least this, and
     silent_doubt: float = 1.2  # this much of it together with half the doubt (mean -log p) of the text, means silence
     has_quick_partials: bool = False  # their word times from where each token looked most, without warping
@@ -225,17 +226,22 @@ class WhisperText:
     def _words(self, request: StepRequest, stream: Written, row: Row) -> tuple[Word, ...]:
         """The stable words as they are, then the free tokens as words with their times."""
         times, language = self._times(request, stream, row), stream.language or "en"
-        calibration = self.options.character_confidence if language in UNSPACED else self.options.confidence
-        words, position = list(request.stable), 0
+        put, words, position = places_of(stream.phrases.said, row.tokens), list(request.stable), 0
         for text, tokens in self._tokenizer.split_words(row.tokens, language):
             chosen = row.log_probabilities[position : position + len(tokens)]
             first = len(row.forced) + position
+            calibration = self._calibration(language, position in put)
             position += len(tokens)
             start, end = times[first], times[first + len(tokens)]
             start = max(start, words[-1].end if words else stream.start)
             confidence = calibrated(word_probability(chosen), *calibration)
             words.append(Word(text, start, max(start, end), confidence, tuple(tokens)))
         return tuple(words)
+
+    def _calibration(self, language: str, is_put: bool) -> tuple[float, float]:
+        if is_put:
+            return self.options.phrase_confidence
+        return self.options.character_confidence if language in UNSPACED else self.options.confidence
 
     def _times(self, request: StepRequest, stream: Written, row: Row) -> list[int]:
         """Where each text token starts, and where the last one ends, in samples of the session."""

@@ -87,6 +87,20 @@ def test_a_draft_changes_nothing(small, choose, heard, scratch, seed):
         torch.testing.assert_close(torch.cat(found.scores, 1), torch.cat(expected.scores, 1), atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_draft_that_is_wrong_in_the_middle_changes_nothing(small, choose, heard, scratch, seed):
+    rng = random.Random(seed)
+    for states, expected in zip(heard, scratch, strict=True):
+        draft = list(expected.tokens)
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(len(draft))
+            draft[at : at + rng.randrange(3)] = [rng.randrange(50000) for _ in range(rng.randrange(3))]
+        found = decoded(small, choose, states, draft=draft[: NEW - 1])
+        assert (found.tokens, found.is_cut) == (expected.tokens, expected.is_cut)
+        assert len(found.attended) == len(torch.cat(found.scores, 1)[0]) == len(expected.attended)
+        torch.testing.assert_close(torch.cat(found.scores, 1), torch.cat(expected.scores, 1), atol=1e-3, rtol=1e-3)
+
+
 def test_a_right_draft_costs_one_pass(small, choose, heard, scratch):
     calls = []
 
@@ -164,11 +178,11 @@ class Parrot:
         return logits
 
 
-def parroted(small: Tiny, tokens: list[int], frames: list[int], heard: int = 150, **changes) -> Row:
+def parroted(small: Tiny, tokens: list[int], frames: list[int], heard: int = 150, size: int = 64, **changes) -> Row:
     """A row that is told these tokens after a prompt of one."""
     found = row(small, torch.zeros(10, 64), prompt=[1], ends=frozenset((0,)), limit=60, **changes)
     found.heard = heard
-    decode(GreedyDecoder(Parrot(tokens, frames), GreedyChoice(64, [], [])), [found])
+    decode(GreedyDecoder(Parrot(tokens, frames, size), GreedyChoice(size, [], [])), [found])
     return found
 
 
@@ -194,6 +208,39 @@ def test_an_end_is_an_end(small):
     found = parroted(small, [5, 6, 7, 0], [0, 10, 20, 30])
     assert (found.tokens, found.is_cut, found.is_done) == ([5, 6, 7], False, True)
     assert found.end_log_probability < 0 and len(found.log_probabilities) == 3
+
+
+@pytest.mark.parametrize(
+    ("draft", "passes"),
+    [
+        ([*range(5, 12), 90, *range(13, 25)], 2),  # another one in its place
+        ([*range(5, 12), *range(14, 25)], 4),  # two are missing: they are found one by one
+        ([*range(5, 12), 90, 91, *range(12, 25)], 2),  # two too many
+        ([*range(5, 12), 90, 91, 92, 93, 94, 95], 14),  # nothing to go on with
+    ],
+)
+@pytest.mark.parametrize("reads_ahead", [True, False])
+def test_a_draft_goes_on_behind_what_is_wrong_in_it(small, draft: list[int], passes: int, reads_ahead: bool):
+    asked = list[int]()
+
+    class Counted(Parrot):
+        def __call__(self, jobs):
+            asked.extend(len(job.tokens) for job in jobs)
+            return super().__call__(jobs)
+
+    said = [*range(5, 25), 0]
+    found = row(small, torch.zeros(10, 64), prompt=[1], ends=frozenset((0,)), limit=60, draft=draft, heard=150)
+    chooser = GreedyDecoder(Counted(said, [5 * i for i in range(21)], size=99), GreedyChoice(99, [], []))
+    chooser.reads_ahead = reads_ahead
+    decode(chooser, [found])
+    assert found.tokens == said[:-1] and not found.is_cut
+    assert len(asked) == (passes if reads_ahead else 14)
+
+
+def test_what_is_to_stay_of_a_draft_stays_behind_a_change_too(small):
+    said, draft = [*range(5, 25), 0], [*range(5, 12), 90, *range(13, 18), 70, *range(19, 25)]
+    found = parroted(small, said, [5 * i for i in range(21)], draft=draft, kept=frozenset((13,)), size=99)
+    assert found.tokens == [*range(5, 18), 70, *range(19, 25)]
 
 
 @pytest.mark.parametrize("draft", [[], [5], [5, 6, 7], [5, 6, 7, 8, 9], [9, 9]])

@@ -61,5 +61,6 @@ def test_partials_come_as_often_as_the_pace_has_them(name: str, interval_ms: int
 
 def test_with_hotwords_doubtful_words_wait_at_every_pace():
     paces = {name: pace.with_hotwords() for name, pace in PACES.items()}
-    assert {pace.least_confidence for pace in paces.values()} == {0.8}
+    assert {pace.least_confidence + pace.more_confidence for pace in paces.values()} == {0.8}
+    assert [pace.least_confidence for pace in paces.values()] == [pace.least_confidence for pace in PACES.values()]
     assert [pace.margin_ms for pace in paces.values()] == [pace.margin_ms for pace in PACES.values()]

@@ -229,6 +229,22 @@ def test_an_end_is_asked_for_whatever_the_interval(interval_ms: int):
     assert request is not None and request.is_final
 
 
+def test_partials_ask_for_what_follows_the_settled_words_and_whole_windows_for_all_but_the_stable_ones():
+    driven, said = Driven(), tuple(Word(f" {text}", START, START + FRAME, 0.9) for text in "ab")
+    driven.hear(voiced_ms=1_000)
+    driven.answer()
+    for is_doubted, asked in ((False, said), (True, said[:1])):
+        driven.planner.is_doubted = is_doubted
+        for i in range(50):
+            driven.planner.hear(Went(np.full(FRAME, i, np.float32), 0, driven.planner.end + FRAME))
+        request = driven.planner.next_request(1.0, said[:1], 0, said)
+        assert request is not None and (request.stable, request.whole_window) == (asked, is_doubted)
+        driven.answer(request)
+    driven.planner.is_ended = True
+    request = driven.planner.next_request(1.0, said[:1], 0, said)
+    assert request is not None and request.is_final and request.stable == said[:1]
+
+
 def test_audio_that_only_waits_for_the_interval_is_no_backlog():
     driven = Driven()
     driven.hear(voiced_ms=1_000)

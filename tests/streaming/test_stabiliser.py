@@ -73,6 +73,38 @@ def test_a_doubted_hypothesis_makes_nothing_stable_but_is_compared_with():
     assert after(heard(words("a b c d")), heard(words("a b c d")), doubted) == ("a b c", "d")
 
 
+def settled(*hypotheses: Hypothesis, pace: Pace = Pace(more_confidence=0.25)) -> str:
+    stabiliser = Stabiliser((), pace)
+    for hypothesis in hypotheses:
+        stabiliser.update(hypothesis)
+    assert stabiliser.settled[: len(stabiliser.window)] == stabiliser.window
+    return text(stabiliser.settled)
+
+
+def test_words_that_lack_some_confidence_are_settled_but_not_stable():
+    said = heard(words("a b c d"))
+    assert after(said, said, pace=Pace(more_confidence=0.25)) == ("", "a b c d")
+    assert settled(said, said) == "a b c"
+    assert settled(said, said, pace=Pace(least_confidence=0.95)) == ""
+    assert settled(said, heard(words("a x c d"))) == "a"
+
+
+def test_doubted_words_settle_and_cut_ones_do_not():
+    said = heard(words("a b c d"))
+    assert settled(said, heard(words("a b c d"), is_doubted=True)) == "a b c"
+    assert settled(said, said, heard(words("a b c d"), is_cut=True)) == ""
+
+
+def test_what_is_settled_moves_with_the_window():
+    stabiliser, said = Stabiliser((), Pace(more_confidence=0.25)), words("a b c d e")
+    for _ in range(2):
+        stabiliser.update(heard(said))
+    stabiliser.roll(said[:3])
+    assert text(stabiliser.settled) == "d" and not stabiliser.window
+    stabiliser.keep(said[3:4])
+    assert not stabiliser.settled
+
+
 def test_more_may_have_to_agree():
     pace, said = Pace(agreement=3), heard(words("a b c d"))
     assert after(said, said, pace=pace) == ("", "a b c d")

@@ -50,6 +50,11 @@ def test_a_weight_says_how_much_may_be_conceded(engine: Recogniser, fox: Samples
     assert new.confidence < old.confidence / 2  # it is the model's own, which has no bias
 
 
+def test_confidence_does_not_depend_on_the_weight(engine: Recogniser, fox: Samples):
+    heavy, heavier = (heard(engine, fox, Hotword("Foxx", weight))[-1].words[3] for weight in (3.0, 5.0))
+    assert heavy.text == heavier.text == " Foxx" and heavy.confidence == pytest.approx(heavier.confidence, abs=1e-6)
+
+
 def test_partials_have_it_too(engine: Recogniser, fox: Samples):
     partials = heard(engine, fox, Hotword("Foxx", 3.0), hop=8_000)
     assert any("Foxx" in text(partial) for partial in partials[:-1])
