@@ -145,7 +145,8 @@ class Row:
         self.attended.append(found.attended[at])
         if found.near:
             self.near.append(found.near[index])
-        if found.given and begin + index in self.kept and found.log_probabilities[index] - found.given[index] <= _KEPT_LOSS:
+        is_kept = begin + index in self.kept and index < len(found.given)
+        if is_kept and found.log_probabilities[index] - found.given[index] <= _KEPT_LOSS:
             if self.favour is not None:
                 self.favour.follow(self.forced + self.tokens, len(self.tokens), self.draft[begin + index])
             self._accept(self.draft[begin + index], found.given[index])

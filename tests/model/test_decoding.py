@@ -180,7 +180,7 @@ class Parrot:
 
 def parroted(small: Tiny, tokens: list[int], frames: list[int], heard: int = 150, size: int = 64, **changes) -> Row:
     """A row that is told these tokens after a prompt of one."""
-    found = row(small, torch.zeros(10, 64), prompt=[1], ends=frozenset((0,)), limit=60, **changes)
+    found = row(small, torch.zeros(10, 64), **{"prompt": [1], "ends": frozenset((0,)), "limit": 60} | changes)
     found.heard = heard
     decode(GreedyDecoder(Parrot(tokens, frames, size), GreedyChoice(size, [], [])), [found])
     return found
@@ -239,8 +239,13 @@ def test_a_draft_goes_on_behind_what_is_wrong_in_it(small, draft: list[int], pas
 
 def test_what_is_to_stay_of_a_draft_stays_behind_a_change_too(small):
     said, draft = [*range(5, 25), 0], [*range(5, 12), 90, *range(13, 18), 70, *range(19, 25)]
-    found = parroted(small, said, [5 * i for i in range(21)], draft=draft, kept=frozenset((13,)), size=99)
+    frames = [5 * i for i in range(21)]
+    found = parroted(small, said, frames, draft=draft, kept=frozenset((13,)), size=99)
     assert found.tokens == [*range(5, 18), 70, *range(19, 25)]
+    longer = [*range(5, 12), 90, 91, *range(12, 25)]
+    for limit in range(8, 20):  # there is room for the first part only
+        found = parroted(small, said, frames, draft=longer, kept=frozenset(range(9, 22)), size=99, limit=limit)
+        assert found.is_cut and found.tokens == said[:limit]
 
 
 @pytest.mark.parametrize("draft", [[], [5], [5, 6, 7], [5, 6, 7, 8, 9], [9, 9]])
