@@ -98,7 +98,7 @@ def test_a_page_that_is_loaded_again_and_again_finishes_once(serve: Serve, voice
     start(page)
     finals(page)
     page.locator(".saying .stable:not(:empty)").wait_for()
-    page.reload(wait_until="commit")
+    page.reload(wait_until="domcontentloaded")
     page.reload()
     page.get_by_role("link", name="Open in history").wait_for()
     said = finals(page, 2)
