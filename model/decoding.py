@@ -202,10 +202,10 @@ def verify(choose: Chooser, rows: Sequence[Row]) -> None:
     for row, found in zip(rows, choose([_whole(row) for row in rows]), strict=True):
         forced = len(row.forced)
         row.start_logits, row.scores, row.attended = found.opening, [found.scores[:, :forced]], list(found.attended[:forced])
-        _accept(row, found, 0)
+        _take_agreed(row, found, 0)
 
 
-def _accept(row: Row, found: Choices, begin: int) -> None:
+def _take_agreed(row: Row, found: Choices, begin: int) -> None:
     """Of the draft from `begin` on what greedy choice agrees with, and one token more."""
     before = list(row.tokens)
     for index in range(len(found.tokens)):
@@ -227,7 +227,7 @@ def finish(choose: Chooser, rows: Sequence[Row]) -> None:
         begins = [row.resumed() if choose.reads_ahead else len(row.draft) for row in active]
         answers = choose([_next(row, begin) for row, begin in zip(active, begins, strict=True)])
         for row, found, begin in zip(active, answers, begins, strict=True):
-            _accept(row, found, begin)
+            _take_agreed(row, found, begin)
         active = [row for row in active if not row.is_done]
 
 

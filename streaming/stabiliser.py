@@ -70,10 +70,9 @@ class Stabiliser:
         self._words = words = self._defended(hypothesis.words)
         self._settled = len(self._stable)
         if not hypothesis.is_cut:
-            least = self._pace.least_confidence
-            self._settled = self._agreed(words, hypothesis.audio_end, least)
+            self._settled = self._agreed(words, hypothesis.audio_end)
             if not hypothesis.is_doubted:
-                self._stable = words[: self._agreed(words, hypothesis.audio_end, least + self._pace.more_confidence)]
+                self._stable = words[: self._sure(words)]
             self._previous.append(words)
         return self.latest
 
@@ -106,12 +105,17 @@ class Stabiliser:
         after: SampleIndex = self._stable[-1].end
         return self._stable + tuple(word for word in words if word.start >= after)
 
-    def _agreed(self, words: tuple[Word, ...], audio_end: SampleIndex, least_confidence: float) -> int:
+    def _sure(self, words: tuple[Word, ...]) -> int:
+        """How many of the settled words may be told as stable."""
+        least = self._pace.least_confidence + self._pace.more_confidence
+        return next((i for i in range(len(self._stable), self._settled) if words[i].confidence < least), self._settled)
+
+    def _agreed(self, words: tuple[Word, ...], audio_end: SampleIndex) -> int:
         """How many words all these hypotheses have, each followed by another one and far enough from the end."""
         count = len(self._stable)
         for word, *before in zip(words[count:-1], *(each[count:-1] for each in self._previous), strict=False):
             is_agreed = all(each.text == word.text for each in before)
-            if not is_agreed or word.confidence < least_confidence or word.end > audio_end - self._margin:
+            if not is_agreed or word.confidence < self._pace.least_confidence or word.end > audio_end - self._margin:
                 break
             count += 1
         return count

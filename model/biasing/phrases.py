@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
+from math import inf
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from model.biasing.likely import Likely, SoundIndex
@@ -175,11 +176,11 @@ class Phrases:
         """What is worth trying: the likeliest changes, then others in the place of these."""
         words, starts = [text for text, _ in pieces], firsts(pieces)
         costs = [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(starts)]
-        near = [{token for token, _ in row.near[start]} if start < len(row.near) else () for start in starts[:-1]]
+        near = [_losses_near(row, start) for start in starts[:-1]]
         scored, early = list[tuple[float, Change]](), 0.0 if is_whole else self.options.early
         for likely in (each for hotwords in lists for each in self._doubted(hotwords, words, costs, near)):
             for change in self._each_change(likely, words, memory):
-                score = likely.alike - self.options.nat * self._loss(change.tokens[0], row, starts[likely.start])
+                score = likely.alike - self.options.nat * near[likely.start].get(change.tokens[0], inf)
                 if score >= self.options.least + early / likely.hotword.weight:
                     scored.append((-score, change))
         right = {i for hotwords in lists for i in self._indices(hotwords).right(words)} if scored else set()
@@ -219,10 +220,11 @@ class Phrases:
         for space in dict.fromkeys((first[1], " ")):
             yield Change(likely.start, likely.stop, self.encode(space + likely.said + last[3]), loss, key)
 
-    def _loss(self, token: int, row: Row, position: int) -> float:
-        """By how much a token is less likely than the likeliest one; infinite if it is not near."""
-        near = row.near[position] if position < len(row.near) else ()
-        return next((near[0][1] - p for other, p in near if other == token), float("inf"))
+
+def _losses_near(row: Row, position: int) -> dict[int, float]:
+    """By how much each token that is near is less likely than the likeliest one."""
+    near = row.near[position] if position < len(row.near) else ()
+    return {token: near[0][1] - p for token, p in near}
 
 
 def _best(scored: Sequence[tuple[float, Change]]) -> list[Change]:
