@@ -82,6 +82,7 @@ class Row:
     is_guarded: bool = True  # against loops and running on
     favour: Favour | None = None  # phrases that may be taken although they are less likely
     kept: frozenset[int] = frozenset()  # tokens of the draft that stay although others are likelier
+    loyal: float = 0.0  # nats by which the others may be less likely than the best ones, and stay
     near_margin: float = 0.0  # nats within which other tokens than the best are wanted, though nothing is favoured
     tokens: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
@@ -104,6 +105,11 @@ class Row:
     def margin(self) -> float:
         """Within which other tokens than the best one are wanted."""
         return max(self.near_margin, self.favour.margin if self.favour else 0.0)
+
+    @property
+    def is_steadfast(self) -> bool:
+        """Some of the draft stays although other tokens are likelier."""
+        return bool(self.kept) or self.loyal > 0
 
     def afresh(self, favour: Favour | None = None) -> Row:
         """As before anything was chosen, its text the draft."""
@@ -145,8 +151,8 @@ class Row:
         self.attended.append(found.attended[at])
         if found.near:
             self.near.append(found.near[index])
-        is_kept = begin + index in self.kept and index < len(found.given)
-        if is_kept and found.log_probabilities[index] - found.given[index] <= _KEPT_LOSS:
+        loss = _KEPT_LOSS if begin + index in self.kept else self.loyal
+        if loss and index < len(found.given) and found.log_probabilities[index] - found.given[index] <= loss:
             if self.favour is not None:
                 self.favour.follow(self.forced + self.tokens, len(self.tokens), self.draft[begin + index])
             self._accept(self.draft[begin + index], found.given[index])
@@ -216,8 +222,8 @@ def _take_agreed(row: Row, found: Choices, begin: int) -> None:
 def _whole(row: Row) -> Ask:
     tokens, free = [*row.prompt, *row.forced, *row.draft][row.cached :], len(row.draft) + 1
     opening = None if row.start_index is None else row.start_index - row.cached
-    aligned = len(row.forced) + free
-    return Ask(row.place, tokens, row.cached, row.heard, aligned, free, not row.forced, opening, bool(row.kept), row.margin)
+    aligned, is_scored = len(row.forced) + free, row.is_steadfast
+    return Ask(row.place, tokens, row.cached, row.heard, aligned, free, not row.forced, opening, is_scored, row.margin)
 
 
 def finish(choose: Chooser, rows: Sequence[Row]) -> None:
@@ -234,7 +240,7 @@ def finish(choose: Chooser, rows: Sequence[Row]) -> None:
 def _next(row: Row, begin: int) -> Ask:
     room = max(0, row.limit - len(row.forced) - len(row.tokens) - 1)
     tokens, start = [row.tokens[-1], *row.draft[begin : begin + room]], row.given + len(row.tokens) - 1
-    is_scored = bool(row.kept) and len(tokens) > 1
+    is_scored = row.is_steadfast and len(tokens) > 1
     return Ask(row.place, tokens, start, row.heard, len(tokens), len(tokens), False, None, is_scored, row.margin)
 
 

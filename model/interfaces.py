@@ -12,6 +12,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from model.spoken import spoken
+
 SAMPLE_RATE = 16_000
 
 SampleIndex: TypeAlias = int
@@ -43,6 +45,11 @@ class Hotword:
     text: str  # as it is to be written
     weight: float = 1.0  # how much less likely than the rest it may be; 0: not favoured
     sounds_like: tuple[str, ...] = ()  # what is written down when it is said, if that is something else
+
+    @property
+    def sayings(self) -> tuple[str, ...]:
+        """What may be written down when it is said: what is given, and its symbols by name."""
+        return tuple(dict.fromkeys((*self.sounds_like, *spoken(self.text))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,8 @@ class Spelling:
         for word in hotwords:
             self._add(word.text, word.text, is_saying=False)
         for word in hotwords:
-            for saying in word.sounds_like:
+            for saying in word.sayings:
                 self._add(saying, word.text, is_saying=True)
-            if "_" in word.text:
-                self._add(re.sub("_+", " underscore ", word.text), word.text, is_saying=True)
         self._keys = sorted(self.forms)
 
     def _add(self, said: str, text: str, *, is_saying: bool) -> None:
@@ -172,9 +170,9 @@ class _Parts(NamedTuple):
 
 
 def _is_parted(left: _Parts, right: _Parts) -> bool:
-    """By a mark that is no part of a phrase. Commas come and go where some letters are spelled: "Postgres, QL"."""
+    """By a mark that is no part of a phrase. Commas come and go where letters are spelled, and between numbers: "Postgres, QL"."""
     marks = " .-" if left.is_spelled else " -"
-    if left.is_spelled != right.is_spelled:
+    if left.is_spelled != right.is_spelled or (left.letters + right.letters).isdigit():
         marks += ","
     return right.before.strip() not in ("", "-") or left.after.strip(marks) != ""
 

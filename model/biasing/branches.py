@@ -35,6 +35,7 @@ class BranchOptions:
     near: int = 8  # because it is near
     least: float = 0.0  # nats that all tokens with the phrase's bonus must be worth more than what is likeliest there
     most: int = 4  # that are read on
+    loyal: float = 2.0  # by which tokens of the text after the phrase may be less likely than the best ones, and stay
 
 
 class Beginning(NamedTuple):
@@ -76,7 +77,7 @@ class Beginnings:
     def __init__(self, hotwords: HotwordList, encode: Encode) -> None:
         found = dict[int, list[Beginning]]()
         for word in hotwords:
-            for form in dict.fromkeys((*forms(word), *word.sounds_like)) if word.weight > 0 else ():
+            for form in dict.fromkeys((*forms(word), *word.sayings)) if word.weight > 0 else ():
                 for space in (" ", ""):
                     tokens = tuple(encode(space + form))
                     found.setdefault(tokens[0], []).append(Beginning(tokens, bool(space), letters(form), word))
@@ -100,7 +101,7 @@ class Branches:
         heard = _heard(choose, first, row, pieces, np.concatenate([list_.tokens for list_ in known]))
         weighed = list(dict.fromkeys(self._weighed(heard, each, bonus)))
         chosen = sorted(self._promising(choose, heard, weighed, bonus), key=lambda each: -each[0])[: self.options.most]
-        return [_read_on(choose, heard, branch, looked) for _, branch, looked in chosen]
+        return [_read_on(choose, heard, branch, looked, self.options.loyal) for _, branch, looked in chosen]
 
     def _weighed(self, heard: Heard, each: Sequence[Sequence[Beginning]], bonus: float) -> Iterator[Branch]:
         yield from self._foremost(heard, heard.surprises, each, bonus, self.options.surprising)
@@ -182,11 +183,11 @@ def _ask(first: Row, branch: Branch) -> Ask:
     return Ask(first.place, tokens, first.given + branch.place, first.heard, len(tokens), len(tokens), False, None, is_scored=True)
 
 
-def _read_on(choose: Chooser, heard: Heard, branch: Branch, looked: int) -> Row:
+def _read_on(choose: Chooser, heard: Heard, branch: Branch, looked: int, loyal: float) -> Row:
     """From where the text is likely to go on after the phrase, as a draft."""
     begun = [*heard.row.tokens[: branch.place], *branch.beginning.tokens]
     later = [place for place in heard.places if place >= branch.place]
     rest = heard.row.tokens[min(later, key=lambda place: abs(heard.looked[place] - looked)) :]
-    row = replace(heard.first.afresh(), draft=[*begun, *rest][: _room(heard.first)], kept=frozenset(range(len(begun))))
+    row = replace(heard.first.afresh(), draft=[*begun, *rest][: _room(heard.first)], kept=frozenset(range(len(begun))), loyal=loyal)
     decode(choose, [row])
     return row

@@ -24,7 +24,7 @@ from model.interfaces import Hotword, Word
 from model.lengths import FRAMES_PER_SECOND
 from model.words import Pieces
 
-_MOST_WORDS = 8  # of a phrase
+_MOST_WORDS = 10  # of a phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class Readings:
 
 def _worths(hotwords: HotwordList) -> Mapping[str, float]:
     """By the letters of what may be written for a phrase: what it is worth."""
-    pairs = ((letters(said), word) for word in hotwords for said in (word.text, *word.sounds_like))
+    pairs = ((letters(said), word) for word in hotwords for said in (word.text, *word.sayings))
     return {key: worth(word) for key, word in pairs if key}
 
 

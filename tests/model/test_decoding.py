@@ -248,6 +248,13 @@ def test_what_is_to_stay_of_a_draft_stays_behind_a_change_too(small):
         assert found.is_cut and found.tokens == said[:limit]
 
 
+@pytest.mark.parametrize(("loyal", "stays"), [(0.0, False), (9.0, False), (11.0, True)])
+def test_a_loyal_row_takes_its_draft_where_that_is_not_much_less_likely(small, loyal: float, stays: bool):
+    said, draft = [*range(5, 25), 0], [*range(5, 12), 90, *range(13, 25)]  # a Parrot's choice leads by 10 nats
+    found = parroted(small, said, [5 * i for i in range(21)], draft=draft, loyal=loyal, size=99)
+    assert found.tokens == (draft if stays else said[:-1])
+
+
 @pytest.mark.parametrize("draft", [[], [5], [5, 6, 7], [5, 6, 7, 8, 9], [9, 9]])
 def test_guards_do_not_depend_on_the_draft(small, draft):
     said = [5, 6, 7, *[8, 9, 10, 11] * 20]

@@ -45,6 +45,7 @@ def written(text: str, *, is_end: bool = True) -> str:
         ("a nickel timeout", "a NCCL timeout"),
         ("our Engine X failed", "our nginx failed"),
         ("set cuda visible devices equals zero comma one before", "set CUDA_VISIBLE_DEVICES=0,1 before"),
+        ("set CUDA visible devices equals 0, 1 before", "set CUDA_VISIBLE_DEVICES=0,1 before"),
         ("set CUDA underscore visible underscore devices to", "set CUDA_VISIBLE_DEVICES to"),
         ("two loras and the lora's rank", "two LoRAs and the LoRA's rank"),
         ('the "rope" trick', 'the "RoPE" trick'),

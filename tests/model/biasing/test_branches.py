@@ -56,6 +56,12 @@ def test_what_comes_before_and_after_it_stays(reading: Reading):
 
 
 @torch.inference_mode()
+def test_symbols_of_a_phrase_are_said_by_their_names(reading: Reading):
+    found = reading.branches(reading.spoiled(" The quick frog jumps over the lazy dog."), (Hotword("brown_fox"),))
+    assert found[0] == " The quick brown fox jumps over the lazy dog."
+
+
+@torch.inference_mode()
 def test_where_nothing_like_it_was_said_there_is_none(reading: Reading):
     irrelevant = HOTWORDS[1:-1]
     assert reading.branches(reading.text.row, irrelevant) == reading.branches(reading.spoiled(), irrelevant) == []

@@ -1,0 +1,51 @@
+"""Phrases read aloud, their symbols by name: `=0,1` is said equals zero comma one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import product
+
+_DIGITS = "zero one two three four five six seven eight nine".split()
+_ENGLISH = {
+    "=": "equals", ",": "comma", ".": "dot", "/": "slash", "\\": "backslash", ":": "colon", "+": "plus", "*": "star", "@": "at",
+    "&": "and", "%": "percent", "~": "tilde", "|": "pipe", "-": "dash", "#": "hash",
+}  # fmt: skip
+_CHINESE = {"=": "等于", ",": "逗号", ".": "点", "/": "斜杠"}
+_SYMBOL = re.compile(r"(?<=[A-Za-z])#|(?<![^\W_])-+(?=\w)|[^\w\s'()\[\]{}<>\"-]")
+_FIGURE = re.compile(r"(?<![\d.])\d(?![\d.])")
+
+
+@lru_cache(65_536)
+def spoken(text: str) -> tuple[str, ...]:
+    """A phrase that has symbols, read aloud; nothing of one that has none."""
+    return tuple(dict.fromkeys(said for each in _cased(text) for said in _ways(each) if said != text))
+
+
+def _cased(text: str) -> tuple[str, ...]:
+    """Of a constant the first word may be an abbreviation, the others are words."""
+    head, underscore, rest = text.partition("_")
+    return (head + underscore + rest.lower(), text.lower()) if text.isupper() and underscore else (text,)
+
+
+def _ways(text: str) -> Iterator[str]:
+    """Underscores said and not, single digits in figures and in words, commas not said, and the Chinese names in assignments."""
+    if not (_SYMBOL.search(text) or "_" in text):
+        return
+    for underscore, is_worded in product((" ", " underscore "), (False, True)):
+        figures = _FIGURE.sub(lambda found: _DIGITS[int(found[0])], text) if is_worded else text
+        yield _read(figures.replace("_", underscore), _ENGLISH, " ")
+    if "," in text:
+        yield _read(text.replace("_", " "), _ENGLISH | {",": ","}, " ").replace(" ,", ",")
+    if "=" in text:
+        yield _read(text.replace("_", " "), _CHINESE | {"-": "杠"}, "")
+
+
+def _read(text: str, names: dict[str, str], space: str) -> str:
+    def name(found: re.Match[str]) -> str:
+        if found.start() and found[0] == "#":
+            return space + "sharp"
+        return "".join(space + names.get(symbol, _ENGLISH.get(symbol, "")) + space for symbol in found[0])
+
+    return " ".join(_SYMBOL.sub(name, text).split())
