@@ -48,7 +48,7 @@ def _begins_mixed(text: str, before: str) -> bool:
         return False
     if before[-1] in _PARTING and text[0].isalpha():
         return True
-    return is_wide(text[0]) or is_wide(before[-1])
+    return is_wide(text[0]) or is_wide((before.rstrip(_AFTER) or before)[-1])
 
 
 def is_wide(letter: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
@@ -21,7 +22,9 @@ from streaming.events import ErrorEvent, FinalTranscript
 from streaming.planner import PlannerConfig
 from streaming.scheduler import Scheduler
 from streaming.session import Session, SessionLimits
-from streaming.timeline import seconds
+from streaming.timeline import samples, seconds
+
+_PIECE = samples(100)  # of a microphone
 
 
 def transcribe_files(config: Config, files: Sequence[Path], form: str, output: Path | None, console: Console) -> int:
@@ -60,7 +63,7 @@ def transcribe(
     partials: bool = False,
     hotwords: Sequence[Hotword] = (),
 ) -> Finals:
-    """The finals of a file; `heard` is told the seconds done. With partials as if somebody listened, without as fast as can be."""
+    """The finals of a file; `heard` is told the seconds done. With partials as if from a microphone, without as fast as can be."""
     shared = HotwordLists(Path(config.hotwords) if config.hotwords else None, config.hotword_lists)
     limits = SessionLimits(planner=PlannerConfig(speculates=partials))
     session, finals, position = Session(path.name, limits, shared=shared), Finals(), 0
@@ -77,12 +80,18 @@ def transcribe(
     )
     session.receive(Configure(wanted), now=0.0)
     for block in blocks(path):
-        session.receive(Append(_bytes(block)), now=0.0)
-        finals += _settle(session, recogniser)
+        for piece in _pieces(block) if partials else (block,):
+            session.receive(Append(_bytes(piece)), now=0.0)
+            finals += _settle(session, recogniser)
         position += len(block)
         heard(seconds(position))
     session.receive_eof(now=0.0)
     return finals + _settle(session, recogniser)
+
+
+def _pieces(block: Samples) -> Iterable[Samples]:
+    """As they come from a microphone."""
+    return np.split(block, range(_PIECE, len(block), _PIECE))
 
 
 def _bytes(samples: Samples) -> bytes:

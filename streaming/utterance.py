@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from model.interfaces import DecodeContext, Hypothesis, SampleIndex, StepRequest, UtteranceId, Word
@@ -19,6 +20,8 @@ from streaming.writing import Writer
 _LEAST_GAP_MS = 1_000  # of voice without words, while the utterance goes on
 _LEAST_AT_END_MS = 600  # of it after the last word, when the utterance has ended
 _LEAST_ALONE_MS = 200  # of it then, if there is no word at all but those of the context
+_LEAST_KEPT = 0.5  # confidence of words behind which the window begins anew
+_LEAST_FILLED = 0.8  # of words where there had been none at first: with less they may be in another language
 _LEAST_LANGUAGE_CONFIDENCE = 0.5  # noise heard alone is given words, but in no language in particular
 
 
@@ -54,7 +57,9 @@ class Utterance:
         self._writer = writer or Writer()
         self._partials = partials
         self._language: str | None = context.language
+        self._is_language_given = bool(context.language)
         self._language_confidence = 1.0 if context.language else 0.0
+        self._silent_from: SampleIndex | None = None  # there was speech without words from here on
         self._end: SampleIndex = began.start
         self._reason = ""
         self._has_told = False
@@ -112,12 +117,23 @@ class Utterance:
         words = self._stabiliser.in_window
         gap = self._gap(words, hypothesis.audio_end)
         if gap and gap.index == len(words) and not hypothesis.whole_window:
-            self.planner.is_doubted = True
-        elif gap and gap.index == len(words):
+            self.planner.is_doubted, self._silent_from = True, gap.start
+        elif gap and gap.index == len(words) and _mean(words) >= _LEAST_KEPT:
             return self._restart(words)
+        elif hypothesis.whole_window and (known := self._before_foreign(words)) is not None:
+            return self._restart(known)
         elif hypothesis.whole_window and (committed := self.planner.roll(words)):
             return self._stabiliser.roll(committed)
         return None
+
+    def _before_foreign(self, words: tuple[Word, ...]) -> tuple[Word, ...] | None:
+        """Words before speech that had none at first and has doubtful ones now: it may be in another language than they are."""
+        start, self._silent_from = self._silent_from, None
+        if start is None or self._is_language_given:
+            return None
+        known = tuple(word for word in words if word.start < start)
+        is_doubtful = _mean(words[len(known) :]) < _LEAST_FILLED
+        return known if is_doubtful and self.planner.can_restart(self._told_end(known), is_part=False) else None
 
     def _language_has_changed(self, hypothesis: Hypothesis) -> bool:
         """In the middle: what was heard in the one language is missing from what is heard in the other."""
@@ -224,6 +240,11 @@ class Utterance:
             processing_s=self._processing_s,
         )
         self.events += [self.final, SpeechEnded(self.id.number, min(self.planner.voiced_end, self._end))]
+
+
+def _mean(words: Sequence[Word]) -> float:
+    """Of their confidence; 1 if there are none."""
+    return sum(word.confidence for word in words) / len(words) if words else 1.0
 
 
 def _joined(before: tuple[Word, ...], after: tuple[Word, ...]) -> tuple[Word, ...]:

@@ -19,6 +19,8 @@ def pieces(text: str) -> Pieces:
         ("我们用显卡", ["我", "们", "用", "显", "卡"]),
         ("用 LoRA 做增量，一边听。", ["用", " LoRA", " 做", "增", "量，", "一", "边", "听。"]),
         ("量，LoRA好", ["量，", "LoRA", "好"]),
+        ("调了...Transformer模型", ["调", "了...", "Transformer", "模", "型"]),
+        ("用 Node.js", ["用", " Node.js"]),
         ("用RoPE和KV cache", ["用", "RoPE", "和", "KV", " cache"]),
         ('He said "hello there" twice', ["He", " said", ' "hello', ' there"', " twice"]),
         ("CUDA_VISIBLE_DEVICES=0,1 is", ["CUDA_VISIBLE_DEVICES=0,1", " is"]),

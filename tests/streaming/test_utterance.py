@@ -17,10 +17,10 @@ from streaming.utterance import Utterance
 NO_CONTEXT = Context(16_000, np.zeros(0, np.float32))
 
 
-def utterance(*, partials: bool = True, context: Context = NO_CONTEXT) -> Utterance:
+def utterance(*, partials: bool = True, context: Context = NO_CONTEXT, language: str | None = None) -> Utterance:
     """Begun at 1 s, with a voice at the end of its first second."""
     began = Began(16_000, np.zeros(16_000, np.float32), 32_000)
-    made = Utterance(UtteranceId("s", 3), began, context, PlannerConfig(), DecodeContext(), partials=partials)
+    made = Utterance(UtteranceId("s", 3), began, context, PlannerConfig(), DecodeContext(language), partials=partials)
     made.begin(context)
     return made
 
@@ -188,6 +188,37 @@ def test_another_language_is_heard_anew_behind_the_words_before_it():
     made.answer(heard(made.next_request(0.0), "fr", last))
     assert made.final.words == (ONE, TWO, last)
     assert (made.final.language, made.final.languages) == ("en", ("en", "fr"))
+
+
+def deaf(made: Utterance, *words: Word) -> StepRequest:
+    """The whole window, asked for since there was speech behind these words that had none."""
+    made.answer(heard(made.next_request(0.0), "en", *words))
+    say(made, 1.5)
+    made.answer(heard(made.next_request(0.0), "en", *words))
+    say(made, 0.4)
+    whole = made.next_request(0.0)
+    assert whole.whole_window
+    return whole
+
+
+@pytest.mark.parametrize(("confidence", "is_anew"), [(0.7, True), (0.9, False)])
+def test_speech_that_had_no_words_at_first_and_doubtful_ones_then_is_heard_anew(confidence: float, is_anew: bool):
+    made = utterance()
+    made.answer(heard(deaf(made, ONE, TWO), "en", ONE, TWO, replace(TROIS, end=58_000, confidence=confidence)))
+    assert made.planner.take_left_stream() == is_anew
+
+
+def test_in_a_given_language_it_is_not():
+    made = utterance(language="en")
+    made.answer(heard(deaf(made, ONE, TWO), "en", ONE, TWO, replace(TROIS, end=58_000, confidence=0.2)))
+    assert not made.planner.take_left_stream()
+
+
+def test_behind_doubtful_words_nothing_is_heard_anew():
+    made = utterance()
+    guessed = tuple(replace(word, confidence=0.3) for word in (ONE, TWO))
+    made.answer(heard(deaf(made, *guessed), "en", *guessed))
+    assert not made.planner.take_left_stream()
 
 
 def test_a_last_pass_that_leaves_speech_out_is_not_the_last():
