@@ -115,7 +115,7 @@ class Utterance:
     def _move_on(self, hypothesis: Hypothesis) -> Transcript | None:
         """The window may begin later from now on: behind words after which the model is deaf, or because it is long."""
         words = self._stabiliser.in_window
-        gap = self._gap(words, hypothesis.audio_end)
+        gap = None if self._is_language_given else self._gap(words, hypothesis.audio_end)
         if gap and gap.index == len(words) and not hypothesis.whole_window:
             self.planner.is_doubted, self._silent_from = True, gap.start
         elif gap and gap.index == len(words) and _mean(words) >= _LEAST_KEPT:
