@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from math import inf
+from math import inf, log
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from model.biasing.likely import Likely, SoundIndex
@@ -52,7 +52,9 @@ class PhraseOptions:
     anywhere: BiasOptions = BiasOptions(margin=6.0, cap=8.0)  # where all phrases are tried
     doubt: float = 0.5  # that the words in whose place a phrase is tried must have cost
     near: float = 5.5  # that a phrase's first token may be less likely than the likeliest one
+    near_early: float = 3.5  # the same, as long as there is more to hear
     least: float = 64.0  # per cent alike, less 3 for each of these nats
+    among: int = 350  # phrases; one of more must be more alike, as each is less likely to be said
     early: float = 12.0  # per cent more, as long as there is more to hear: the whole window is tried again
     nat: float = 3.0
     loss: tuple[float, float] = (7.0, 12.0)  # that a text may be less likely with a phrase 70 and 90 per cent alike
@@ -177,17 +179,20 @@ class Phrases:
         words, starts = [text for text, _ in pieces], firsts(pieces)
         costs = [-sum(row.log_probabilities[start:stop]) for start, stop in pairwise(starts)]
         near = [_losses_near(row, start) for start in starts[:-1]]
-        scored, early = list[tuple[float, Change]](), 0.0 if is_whole else self.options.early
+        scored, least, early = list[tuple[float, Change]](), self._least(lists), 0.0 if is_whole else self.options.early
         for likely in (each for hotwords in lists for each in self._doubted(hotwords, words, costs, near)):
             for change in self._each_change(likely, words, memory):
                 score = likely.alike - self.options.nat * near[likely.start].get(change.tokens[0], inf)
-                if score >= self.options.least + early / likely.hotword.weight:
+                if score >= least + early / likely.hotword.weight:
                     scored.append((-score, change))
         right = {i for hotwords in lists for i in self._indices(hotwords).right(words)} if scored else set()
         scored = [(score, change) for score, change in scored if not right & set(range(change.start, change.stop))]
         layers = [chosen for chosen in self._layers(scored, self.options.layers if is_whole else 1) if chosen]
         since = 0 if row.is_stale else min((starts[change.start] for chosen in layers for change in chosen), default=0)
         return (Draft(row, pieces, chosen, memory, since) for chosen in layers)
+
+    def _least(self, lists: Sequence[HotwordList]) -> float:
+        return self.options.least + self.options.nat * log(max(1.0, sum(map(len, lists)) / self.options.among))
 
     def _layers(self, scored: list[tuple[float, Change]], count: int) -> Iterator[list[Change]]:
         for _ in range(count):

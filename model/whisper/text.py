@@ -161,7 +161,7 @@ class WhisperText:
         return Row(
             place=place,
             kept=places_of(stream.phrases.said, draft),
-            near_margin=self._phrases.options.near if request.context.hotwords else 0.0,
+            near_margin=self._near_margin(request),
             prompt=[*before, *t.start(stream.language or "en")],
             start_index=len(before),
             forced=forced,
@@ -170,6 +170,10 @@ class WhisperText:
             ends=ends,
             heard=whole_frames(stream.samples),
         )
+
+    def _near_margin(self, request: StepRequest) -> float:
+        options = self._phrases.options
+        return 0.0 if not request.context.hotwords else options.near if _is_whole(request) else options.near_early
 
     def _language_changed(self, request: StepRequest, stream: Written, row: Row) -> bool:
         """The language is verified like a draft, until words of the utterance are stable."""
