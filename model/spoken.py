@@ -12,8 +12,9 @@ _ENGLISH = {
     "=": "equals", ",": "comma", ".": "dot", "/": "slash", "\\": "backslash", ":": "colon", "+": "plus", "*": "star", "@": "at",
     "&": "and", "%": "percent", "~": "tilde", "|": "pipe", "-": "dash", "#": "hash",
 }  # fmt: skip
-_CHINESE = {"=": "等于", ",": "逗号", ".": "点", "/": "斜杠"}
-_SYMBOL = re.compile(r"(?<=[A-Za-z])#|(?<![^\W_])-+(?=\w)|[^\w\s'()\[\]{}<>\"-]")
+_CHINESE = _ENGLISH | {"=": "等于", ",": "逗号", ".": "点", "/": "斜杠", "-": "杠"}
+_SYMBOL = re.compile(r"(?<![^\W_])-+(?=\w)|[^\w\s'()\[\]{}<>\"-]")  # a dash in a word is not said
+_SHARP = re.compile(r"(?<=[A-Za-z])#")
 _FIGURE = re.compile(r"(?<![\d.])\d(?![\d.])")
 
 
@@ -39,13 +40,11 @@ def _ways(text: str) -> Iterator[str]:
     if "," in text:
         yield _read(text.replace("_", " "), _ENGLISH | {",": ","}, " ").replace(" ,", ",")
     if "=" in text:
-        yield _read(text.replace("_", " "), _CHINESE | {"-": "杠"}, "")
+        yield _read(text.replace("_", " "), _CHINESE, "")
 
 
 def _read(text: str, names: dict[str, str], space: str) -> str:
-    def name(found: re.Match[str]) -> str:
-        if found.start() and found[0] == "#":
-            return space + "sharp"
-        return "".join(space + names.get(symbol, _ENGLISH.get(symbol, "")) + space for symbol in found[0])
+    def named(found: re.Match[str]) -> str:
+        return "".join(space + names.get(symbol, "") + space for symbol in found[0])
 
-    return " ".join(_SYMBOL.sub(name, text).split())
+    return " ".join(_SYMBOL.sub(named, _SHARP.sub(" sharp", text)).split())

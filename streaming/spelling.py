@@ -54,7 +54,7 @@ class Spelling:
             self._add(word.text, word.text, is_saying=False)
         for word in hotwords:
             for saying in word.sayings:
-                self._add(saying, word.text, is_saying=True)
+                self._add(saying, word.text, is_saying=saying in word.sounds_like)
         self._keys = sorted(self.forms)
 
     def _add(self, said: str, text: str, *, is_saying: bool) -> None:

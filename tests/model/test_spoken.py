@@ -20,6 +20,7 @@ from model.spoken import spoken
         ("tar -x", "tar dash x"),
         ("F#", "F sharp"),
         ("#include", "hash include"),
+        ("issue #5", "issue hash five"),
         ("g++", "g plus plus"),
         ("torch.load", "torch dot load"),
         ("/etc/fstab", "slash etc slash fstab"),

@@ -208,10 +208,13 @@ def test_speech_that_had_no_words_at_first_and_doubtful_ones_then_is_heard_anew(
     assert made.planner.take_left_stream() == is_anew
 
 
-def test_in_a_given_language_it_is_not():
+def test_in_a_given_language_it_waits_for_the_end():
     made = utterance(language="en")
-    made.answer(heard(deaf(made, ONE, TWO), "en", ONE, TWO, replace(TROIS, end=58_000, confidence=0.2)))
-    assert not made.planner.take_left_stream()
+    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))
+    say(made, 1.5)
+    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))
+    say(made, 0.4)
+    assert not made.next_request(0.0).whole_window and not made.planner.take_left_stream()
 
 
 def test_behind_doubtful_words_nothing_is_heard_anew():
