@@ -1,6 +1,6 @@
 """What is written down, without pacing: streaming sessions, one pass over whole clips, and another program, on the same weights.
 
-streaming    finals of sessions with partials on
+streaming    finals of sessions with partials on, which get their audio in steps of 0.1 s
 one pass     the whole clip at once (clips up to 28 s); the distance to streaming is the streaming tax
 peer         faster-whisper (--peer), without hotwords and with them
 
