@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
 
-_DIGITS = "zero one two three four five six seven eight nine".split()
+DIGITS = "zero one two three four five six seven eight nine".split()
 _ENGLISH = {
     "=": "equals", ",": "comma", ".": "dot", "/": "slash", "\\": "backslash", ":": "colon", "+": "plus", "*": "star", "@": "at",
     "&": "and", "%": "percent", "~": "tilde", "|": "pipe", "-": "dash", "#": "hash",
@@ -35,7 +35,7 @@ def _ways(text: str) -> Iterator[str]:
     if not (_SYMBOL.search(text) or "_" in text):
         return
     for underscore, is_worded in product((" ", " underscore "), (False, True)):
-        figures = _FIGURE.sub(lambda found: _DIGITS[int(found[0])], text) if is_worded else text
+        figures = _FIGURE.sub(lambda found: DIGITS[int(found[0])], text) if is_worded else text
         yield _read(figures.replace("_", underscore), _ENGLISH, " ")
     if "," in text:
         yield _read(text.replace("_", " "), _ENGLISH | {",": ","}, " ").replace(" ,", ",")

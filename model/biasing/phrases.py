@@ -24,6 +24,7 @@ from model.interfaces import Hotword
 from model.words import Pieces
 
 _MOST_LISTS, _MOST_TRIED = 256, 1_000
+AMONG = 350  # phrases that bonuses and bounds are meant for
 
 HotwordList: TypeAlias = tuple[Hotword, ...]
 Made = TypeVar("Made")
@@ -54,7 +55,7 @@ class PhraseOptions:
     near: float = 5.5  # that a phrase's first token may be less likely than the likeliest one
     near_early: float = 3.5  # the same, as long as there is more to hear
     least: float = 64.0  # per cent alike, less 3 for each of these nats
-    among: int = 350  # phrases; one of more must be more alike, as each is less likely to be said
+    among: int = AMONG  # phrases; one of more must be more alike, as each is less likely to be said
     early: float = 12.0  # per cent more, as long as there is more to hear: the whole window is tried again
     nat: float = 3.0
     loss: tuple[float, float] = (7.0, 12.0)  # that a text may be less likely with a phrase 70 and 90 per cent alike
@@ -192,7 +193,7 @@ class Phrases:
         return (Draft(row, pieces, chosen, memory, since) for chosen in layers)
 
     def _least(self, lists: Sequence[HotwordList]) -> float:
-        return self.options.least + self.options.nat * log(max(1.0, sum(map(len, lists)) / self.options.among))
+        return self.options.least + self.options.nat * max(0.0, rarity(lists, self.options.among))
 
     def _layers(self, scored: list[tuple[float, Change]], count: int) -> Iterator[list[Change]]:
         for _ in range(count):
@@ -241,6 +242,11 @@ def _best(scored: Sequence[tuple[float, Change]]) -> list[Change]:
             chosen.append(change)
             taken |= span
     return chosen
+
+
+def rarity(lists: Iterable[HotwordList], among: int) -> float:
+    """Nats by which one of all these phrases is less likely to be said than one of `among`."""
+    return log(max(1, sum(map(len, lists))) / among)
 
 
 def firsts(pieces: Pieces) -> list[int]:

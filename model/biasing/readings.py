@@ -7,7 +7,6 @@ whole text and so many nats for each phrase in it; less so many for each second 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -15,7 +14,7 @@ from typing import NamedTuple
 
 from model.biasing.branches import Branches
 from model.biasing.likely import letters
-from model.biasing.phrases import HotwordList, Kept, Memory, Phrases
+from model.biasing.phrases import AMONG, HotwordList, Kept, Memory, Phrases, rarity
 from model.biasing.sound import sounds
 from model.biasing.trie import Trie, worth
 from model.biasing.walk import BiasOptions, Favour
@@ -36,7 +35,7 @@ class ReadingOptions:
     unsettled: float = 0.4  # likewise, of a text that may go on, without its last word: none of its words is stable yet
     least: float = 5.0  # nats that it must have cost with what it leaves unsaid, unless it is mixed: less has no room for a phrase
     bonus: float = 12.0  # nats that a phrase is worth that is one of `among`; of many less, as each is less likely to be said
-    among: int = 350
+    among: int = AMONG
     most_bonus: float = 14.0
     unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end
     alike: float = 75.0  # per cent, of a phrase that is likely
@@ -193,8 +192,7 @@ class Readings:
         return self._bonus(lists) * sum(max(worth.get(key, 0.0) for worth in worths) for key in phrases)
 
     def _bonus(self, lists: Iterable[HotwordList]) -> float:
-        count = max(1, sum(map(len, lists)))
-        return min(self.options.most_bonus, self.options.bonus + math.log(self.options.among / count))
+        return min(self.options.most_bonus, self.options.bonus - rarity(lists, self.options.among))
 
     def _found(self, text: Text, row: Row) -> dict[str, tuple[int, ...]]:
         """Phrases in a reading by their letters, each once, with their tokens; the longest at each place."""

@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from pypinyin import lazy_pinyin
 
+from model.spoken import DIGITS
+
 _NAMES = dict(
     zip(
         "abcdefghijklmnopqrstuvwxyz",
@@ -20,10 +22,7 @@ _NAMES = dict(
         strict=True,
     )
 )
-_SMALL = (
-    "zero one two three four five six seven eight nine ten "
-    "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
+_SMALL = [*DIGITS, *"ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()]
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _GROUPS = (
     ("tion", "xn"), ("sch", "sk"), ("tch", "x"), ("dge", "j"), ("ck", "k"), ("ph", "f"), ("wh", "w"), ("wr", "r"), ("kn", "n"),

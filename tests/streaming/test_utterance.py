@@ -170,13 +170,20 @@ ONE, TWO = Word(" one", 16_000, 22_000, 0.9), Word(" two", 23_000, 30_000, 0.9)
 TROIS = Word(" trois", 36_000, 50_000, 0.9)
 
 
+def deaf(made: Utterance, *words: Word) -> StepRequest:
+    """What is asked next, since there was speech behind these words that had none."""
+    made.answer(heard(made.next_request(0.0), "en", *words))
+    say(made, 1.5)
+    made.answer(heard(made.next_request(0.0), "en", *words))
+    say(made, 0.4)
+    request = made.next_request(0.0)
+    assert request is not None
+    return request
+
+
 def test_another_language_is_heard_anew_behind_the_words_before_it():
     made, last = utterance(), replace(TROIS, end=58_000)
-    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))
-    say(made, 1.5)
-    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))  # deaf to what follows
-    say(made, 0.4)
-    whole = made.next_request(0.0)
+    whole = deaf(made, ONE, TWO)
     assert whole.whole_window and not made.planner.take_left_stream()
     made.answer(heard(whole, "en", ONE, TWO))
     assert made.planner.take_left_stream() and made.events[-1].stable == (ONE, TWO)
@@ -190,37 +197,26 @@ def test_another_language_is_heard_anew_behind_the_words_before_it():
     assert (made.final.language, made.final.languages) == ("en", ("en", "fr"))
 
 
-def deaf(made: Utterance, *words: Word) -> StepRequest:
-    """The whole window, asked for since there was speech behind these words that had none."""
-    made.answer(heard(made.next_request(0.0), "en", *words))
-    say(made, 1.5)
-    made.answer(heard(made.next_request(0.0), "en", *words))
-    say(made, 0.4)
-    whole = made.next_request(0.0)
-    assert whole.whole_window
-    return whole
-
-
 @pytest.mark.parametrize(("confidence", "is_anew"), [(0.7, True), (0.9, False)])
 def test_speech_that_had_no_words_at_first_and_doubtful_ones_then_is_heard_anew(confidence: float, is_anew: bool):
     made = utterance()
-    made.answer(heard(deaf(made, ONE, TWO), "en", ONE, TWO, replace(TROIS, end=58_000, confidence=confidence)))
+    whole = deaf(made, ONE, TWO)
+    assert whole.whole_window
+    made.answer(heard(whole, "en", ONE, TWO, replace(TROIS, end=58_000, confidence=confidence)))
     assert made.planner.take_left_stream() == is_anew
 
 
 def test_in_a_given_language_it_waits_for_the_end():
     made = utterance(language="en")
-    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))
-    say(made, 1.5)
-    made.answer(heard(made.next_request(0.0), "en", ONE, TWO))
-    say(made, 0.4)
-    assert not made.next_request(0.0).whole_window and not made.planner.take_left_stream()
+    assert not deaf(made, ONE, TWO).whole_window and not made.planner.take_left_stream()
 
 
 def test_behind_doubtful_words_nothing_is_heard_anew():
     made = utterance()
     guessed = tuple(replace(word, confidence=0.3) for word in (ONE, TWO))
-    made.answer(heard(deaf(made, *guessed), "en", *guessed))
+    whole = deaf(made, *guessed)
+    assert whole.whole_window
+    made.answer(heard(whole, "en", *guessed))
     assert not made.planner.take_left_stream()
 
 
