@@ -7,7 +7,7 @@ The result is that of decoding from scratch (speculative decoding: Leviathan et 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.biasing.walk import Favour, GoBack, Near
-from model.sampling import loop_start, lost_track
+from model.sampling import echo_start, loop_start, lost_track
 
 _KEPT_LOSS = 14.0  # nats
 _NEAR = 4  # tokens from where a draft was left to where it may go on
@@ -182,15 +182,17 @@ class Row:
 
     def _guard(self) -> None:
         text = self.forced + self.tokens
-        loop = loop_start(text) if self.is_guarded else None
-        frames = [unit * self.unit_frames for unit in self.attended]
-        lost = lost_track(frames, self.heard * self.unit_frames) if self.is_guarded else None
-        if loop is not None:
-            self._cut(max(0, loop - len(self.forced)))
-        elif lost is not None:
-            self._cut(max(0, lost - len(self.forced)))
+        starts = self._runaways(text) if self.is_guarded else ()
+        start = next((start for start in starts if start is not None), None)
+        if start is not None:
+            self._cut(max(0, start - len(self.forced)))
         elif len(text) >= self.limit:
             self._cut(len(self.tokens))
+
+    def _runaways(self, text: list[int]) -> Iterator[int | None]:
+        yield loop_start(text)
+        yield lost_track([unit * self.unit_frames for unit in self.attended], self.heard * self.unit_frames)
+        yield echo_start(text, self.attended)
 
     def _cut(self, keep: int) -> None:
         del self.tokens[keep:], self.log_probabilities[keep:]

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from model.spoken import spoken
+from model.spoken import is_marked, spoken
 
 SAMPLE_RATE = 16_000
 
@@ -50,6 +50,16 @@ class Hotword:
     def sayings(self) -> tuple[str, ...]:
         """What may be written down when it is said: what is given, and its symbols by name."""
         return tuple(dict.fromkeys((*self.sounds_like, *spoken(self.text))))
+
+    @property
+    def is_marked(self) -> bool:
+        """Without its symbols it is another word, so it is there only if they were said: `__name__`, `--help`."""
+        return is_marked(self.text)
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """What its letters may be where it was said."""
+        return self.sayings if self.is_marked else (self.text, *self.sayings)
 
 
 @dataclass(frozen=True, slots=True)

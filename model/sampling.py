@@ -17,6 +17,7 @@ _MOST_NEAR = 64
 _END_FRAMES, _STUCK_TOKENS = 4, 6
 _BACK_FRAMES, _BACK_TOKENS = 75, 8
 _MOVING = 4  # different frames among those tokens: looking at one frame all the time is a habit of attention
+_ECHO_TOKENS = 6
 
 
 class GreedyChoice:
@@ -116,6 +117,17 @@ def lost_track(attended: Sequence[int], heard: int) -> int | None:
     if len(set(recent)) >= _MOVING and all(frame < reached - _BACK_FRAMES for frame in recent):
         return len(before)
     return None
+
+
+def echo_start(tokens: Sequence[int], attended: Sequence[int]) -> int | None:
+    """Where words that were written before are written again although nothing later is looked at, or None.
+
+    Who says something twice is heard later the second time.
+    """
+    size, before = _ECHO_TOKENS, len(tokens) - _ECHO_TOKENS
+    same = (at for at in range(before - size + 1) if tokens[at : at + size] == tokens[before:])
+    looked = (attended[at : at + size] for at in same)
+    return before if any(min(first) < max(first) >= max(attended[before:]) for first in looked) else None
 
 
 def word_probability(log_probabilities: Sequence[float]) -> float:

@@ -10,18 +10,27 @@ from itertools import product
 DIGITS = "zero one two three four five six seven eight nine".split()
 _ENGLISH = {
     "=": "equals", ",": "comma", ".": "dot", "/": "slash", "\\": "backslash", ":": "colon", "+": "plus", "*": "star", "@": "at",
-    "&": "and", "%": "percent", "~": "tilde", "|": "pipe", "-": "dash", "#": "hash",
+    "&": "and", "%": "percent", "~": "tilde", "|": "pipe", "-": "dash", "#": "hash", "$": "dollar",
 }  # fmt: skip
 _CHINESE = _ENGLISH | {"=": "等于", ",": "逗号", ".": "点", "/": "斜杠", "-": "杠"}
+_EDGE = "_=/\\:+*@&%~|#$-"  # and a dot before it; behind it that is no part of a phrase
 _SYMBOL = re.compile(r"(?<![^\W_])-+(?=\w)|[^\w\s'()\[\]{}<>\"-]")  # a dash in a word is not said
 _SHARP = re.compile(r"(?<=[A-Za-z])#")
+_DUNDER = re.compile(r"__(\w+)__")
 _FIGURE = re.compile(r"(?<![\d.])\d(?![\d.])")
 
 
 @lru_cache(65_536)
 def spoken(text: str) -> tuple[str, ...]:
     """A phrase that has symbols, read aloud; nothing of one that has none."""
-    return tuple(dict.fromkeys(said for each in _cased(text) for said in _ways(each) if said != text))
+    ways = dict.fromkeys(said for each in _cased(text) for said in _ways(each) if said != text)
+    return tuple(said for said in ways if not (is_marked(text) and said.isalnum()))
+
+
+def is_marked(text: str) -> bool:
+    """One word with symbols before or behind it, without which it is another one: `__name__`, `--help`, `.NET`, `C#`."""
+    bare = text.lstrip(_EDGE + ".").rstrip(_EDGE)
+    return bare != text and bare.isalnum()
 
 
 def _cased(text: str) -> tuple[str, ...]:
@@ -31,9 +40,11 @@ def _cased(text: str) -> tuple[str, ...]:
 
 
 def _ways(text: str) -> Iterator[str]:
-    """Underscores said and not, single digits in figures and in words, commas not said, and the Chinese names in assignments."""
+    """`__name__` as dunder name; underscores said and not, single digits in figures and in words, commas not said, and the Chinese names in assignments."""
     if not (_SYMBOL.search(text) or "_" in text):
         return
+    if dunder := _DUNDER.fullmatch(text):
+        yield f"dunder {dunder[1].replace('_', ' ')}"
     for underscore, is_worded in product((" ", " underscore "), (False, True)):
         figures = _FIGURE.sub(lambda found: DIGITS[int(found[0])], text) if is_worded else text
         yield _read(figures.replace("_", underscore), _ENGLISH, " ")

@@ -51,7 +51,8 @@ class Spelling:
     def __init__(self, hotwords: Sequence[Hotword]) -> None:
         self.forms: dict[str, _Form] = {}
         for word in hotwords:
-            self._add(word.text, word.text, is_saying=False)
+            if not (word.is_marked and letters(word.text).isalnum()):
+                self._add(word.text, word.text, is_saying=False)
         for word in hotwords:
             for saying in word.sayings:
                 self._add(saying, word.text, is_saying=saying in word.sounds_like)

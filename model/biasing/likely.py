@@ -44,7 +44,7 @@ class SoundIndex:
     """The phrases of a list by their sound, and by the tokens that they may begin with."""
 
     def __init__(self, hotwords: Iterable[Hotword], encode: Encode) -> None:
-        pairs = [(key, said, word) for word in hotwords for said in (word.text, *word.sayings) for key in sounds(said)]
+        pairs = [(key, said, word) for word in hotwords for said in word.traces for key in sounds(said)]
         self._sounds, self._said = [key for key, _, _ in pairs], [(said, word) for _, said, word in pairs]
         self._begun = dict[int, list[int]]()
         for index, (said, _) in enumerate(self._said):

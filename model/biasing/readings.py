@@ -195,8 +195,11 @@ class Readings:
         return min(self.options.most_bonus, self.options.bonus - rarity(lists, self.options.among))
 
     def _found(self, text: Text, row: Row) -> dict[str, tuple[int, ...]]:
-        """Phrases in a reading by their letters, each once, with their tokens; the longest at each place."""
-        found, at, pieces = dict[str, tuple[int, ...]](), 0, text.pieces(row.tokens)
+        """Phrases in a reading and in what was stable before it, by their letters, each once, with their tokens.
+
+        The longest at each place.
+        """
+        found, at, pieces = dict[str, tuple[int, ...]](), 0, text.pieces([*row.forced, *row.tokens])
         known = [self._worths(hotwords) for hotwords in text.lists]
         while at < len(pieces):
             runs = [pieces[at:stop] for stop in range(min(at + _MOST_WORDS, len(pieces)), at, -1)]
@@ -211,7 +214,7 @@ class Readings:
 
 def _worths(hotwords: HotwordList) -> Mapping[str, float]:
     """By the letters of what may be written for a phrase: what it is worth."""
-    pairs = ((letters(said), word) for word in hotwords for said in (word.text, *word.sayings))
+    pairs = ((letters(said), word) for word in hotwords for said in word.traces)
     return {key: worth(word) for key, word in pairs if key}
 
 

@@ -32,7 +32,7 @@ class TextOptions:
     confidence: tuple[float, float] = (0.85, 0.95)  # slope and offset of the calibration, fitted to the embedded model
     character_confidence: tuple[float, float] = (0.65, 0.7)  # the same where a word is a character
     phrase_confidence: tuple[float, float] = (0.5, 3.0)  # of phrases put where the model would have written something else
-    silent_probability: float = 0.5  # of the no-speech token: at least this, and
+    silent_probability: float = 0.62  # of the no-speech token: at least this, and
     silent_doubt: float = 1.2  # this much of it together with half the doubt (mean -log p) of the text, means silence
     has_quick_partials: bool = False  # their word times from where each token looked most, without warping
 
