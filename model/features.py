@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
@@ -15,6 +19,10 @@ _RANGE = 8.0  # decades below the loudest cell that are kept
 _QUIETEST, _LEAST_FRAMES = 0.1, 50  # share of the frames that hold nothing but noise; frames that tell what it is
 _FAINT = 1_000.0  # noise of less than this part of the power does not matter
 _TAKEN, _LEFT = 2.0, 0.1  # times the noise that are taken out; part of the power that stays in any case
+_QUIET, _LOUD = 0.1, 0.9  # shares of the frames whose levels are the quiet and the loud one
+_VOICE = 0.2  # of the way from the one to the other
+_AROUND = 4  # frames before and after voice that belong to it: words have short silences in them
+LEAD_FRAMES = 15  # of silence before a part
 
 
 def mel_filters(n_mels: int) -> Tensor:
@@ -72,6 +80,19 @@ class MelWindow:
             return None
         clear = torch.maximum(power - _TAKEN * noise, _LEFT * power).clamp_min(_LOWEST).log10()
         return _normalised(clear, frames, max(least, self._loudest(clear)), target)
+
+    def part(self, start: int, stop: int, frames: int, least: float, target: float) -> Tensor:
+        """Encoder frames `start` to `stop` alone, as a window of so many with silence around them, otherwise as `cleared`."""
+        cells = torch.cat([self._frames, self._ending()], 1)[:, 2 * start : 2 * stop]
+        before = torch.full((len(cells), 2 * LEAD_FRAMES), math.log10(_LOWEST))
+        return _normalised(torch.cat([before, cells], 1), frames, max(least, self._loudest(cells)), target)
+
+    def voiced(self) -> NDArray[np.bool_]:
+        """Encoder frames that are louder than the quiet ones, and a few around them."""
+        power = torch.cat([self._frames, self._ending()], 1).mean(0).numpy()
+        level: NDArray[np.float32] = power[: len(power) // 2 * 2].reshape(-1, 2).max(1)
+        quiet, loud = np.quantile(level, (_QUIET, _LOUD)) if len(level) else (0.0, 0.0)
+        return np.convolve(level > quiet + _VOICE * (loud - quiet), np.ones(2 * _AROUND + 1), "same") > 0
 
     def loudest(self) -> float:
         """The loudest cell so far, log10 of power."""

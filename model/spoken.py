@@ -40,7 +40,7 @@ def _cased(text: str) -> tuple[str, ...]:
 
 
 def _ways(text: str) -> Iterator[str]:
-    """`__name__` as dunder name; underscores said and not, single digits in figures and in words, commas not said, and the Chinese names in assignments."""
+    """`__name__` as dunder name; underscores said and not, single digits in figures and in words, commas not said; in Chinese."""
     if not (_SYMBOL.search(text) or "_" in text):
         return
     if dunder := _DUNDER.fullmatch(text):

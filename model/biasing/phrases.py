@@ -26,6 +26,8 @@ from model.words import Pieces
 _MOST_LISTS, _MOST_TRIED = 256, 1_000
 AMONG = 350  # phrases that bonuses and bounds are meant for
 
+_MARKS = " .,!?;:…\"'-"
+
 HotwordList: TypeAlias = tuple[Hotword, ...]
 Made = TypeVar("Made")
 Key = TypeVar("Key")
@@ -130,6 +132,10 @@ class Phrases:
     def favour(self, tries: Sequence[Trie], options: BiasOptions, ends: frozenset[int]) -> Favour:
         """These phrases, wherever they may begin."""
         return Favour(tries, lambda token: self._decode([token]), options, ends)
+
+    def bare(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        """Without the marks before and behind them, after a space."""
+        return self.encode(" " + self._decode(tokens).strip(_MARKS))
 
     def likely(self, hotwords: HotwordList, words: Sequence[str]) -> Iterator[Likely]:
         """Phrases of a list that runs of these words sound like."""

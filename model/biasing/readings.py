@@ -12,7 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.biasing.branches import Branches
+from model.biasing.gaps import GapOptions, gaps, missing
 from model.biasing.likely import letters
 from model.biasing.phrases import AMONG, HotwordList, Kept, Memory, Phrases, rarity
 from model.biasing.sound import sounds
@@ -37,12 +41,16 @@ class ReadingOptions:
     bonus: float = 12.0  # nats that a phrase is worth that is one of `among`; of many less, as each is less likely to be said
     among: int = AMONG
     most_bonus: float = 14.0
-    unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end
+    unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end, or of voice between its words
     alike: float = 75.0  # per cent, of a phrase that is likely
     sound: int = 4  # letters of its sound, at least
     most: int = 8  # likely phrases
     branchings: int = 2  # times that one phrase more is put into the best text
     lead: float = 3.0  # nats by which that must be better, as it is the best of many, if there is a phrase more then
+    gaps: GapOptions = GapOptions()
+    most_gaps: int = 3  # that are heard alone
+    heard: float = 7.0  # nats that a phrase may be less likely than what is read first where it is heard alone, and
+    put: float = 20.0  # where it is put into the whole text, in which words of another language are unlikely
     favoured: BiasOptions = BiasOptions(margin=10.0, cap=14.0)  # where only the likely phrases are tried
 
 
@@ -66,6 +74,13 @@ class Text:
     is_whole: bool  # all was heard anew; otherwise the last word may not be all there
     is_mixed: bool  # phrases stand among words of another script, and are often left out
     clear: Callable[[], Row | None] = lambda: None  # one that is to be read where the noise is taken out, if there is any
+    voiced: Callable[[], NDArray[np.bool_]] = lambda: np.zeros(0, bool)  # frames in which somebody speaks, if that can be told
+    part: Callable[[int, int], Text | None] = lambda start, stop: None  # these frames alone, to be read in the other script
+
+    @property
+    def has_gaps(self) -> bool:
+        """There may be phrases where nothing was written."""
+        return self.is_whole and self.is_mixed and bool(self.row.tokens) and not (self.row.is_silent or self.row.is_cut)
 
     def changeable(self) -> Pieces:
         """The words in whose place there may be phrases."""
@@ -89,7 +104,9 @@ class Readings:
         found = self._replaced(choose, texts)
         now = {i: replace(text, row=found.get(i, text.row)) for i, text in texts.items()}
         better = self._chosen(choose, {i: text for i, text in now.items() if self._is_unsure(text)})
-        return found | better | self._replaced(choose, {i: replace(now[i], row=row) for i, row in better.items()})
+        found |= better | self._replaced(choose, {i: replace(now[i], row=row) for i, row in better.items()})
+        now = {i: replace(text, row=found.get(i, text.row)) for i, text in texts.items()}
+        return found | {i: row for i, text in now.items() if text.has_gaps and (row := self._filled(choose, text))}
 
     def _replaced(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
         """With phrases in the place of words that sound like them."""
@@ -134,7 +151,7 @@ class Readings:
         row = text.row
         if not (text.is_whole and row.tokens) or row.is_silent:
             return False
-        has_room = text.is_mixed or self._score(row) < -self.options.least
+        has_room = text.is_mixed or self._score(text, row) < -self.options.least
         return has_room and _cost(row) > min(self.options.unsure, self.options.doubt)
 
     def _hints(self, text: Text, heard: Iterable[Row]) -> list[Hint]:
@@ -163,7 +180,7 @@ class Readings:
         def value(row: Row) -> tuple[bool, float]:
             phrases = self._found(text, row)
             more = max(0, len(phrases) - expected)
-            return not row.is_cut, self._score(row) + self._worth(text.lists, phrases) - self.options.lead * more
+            return not row.is_cut, self._score(text, row) + self._worth(text.lists, phrases) - self.options.lead * more
 
         return max(readings, key=value)
 
@@ -183,8 +200,32 @@ class Readings:
             row = better
         return row
 
-    def _score(self, row: Row) -> float:
-        unsaid_s = (row.heard - _reach(row)) * row.unit_frames / FRAMES_PER_SECOND
+    def _filled(self, choose: Chooser, text: Text) -> Row | None:
+        """With the phrases that are heard where it says nothing, if there are any; they are heard alone, the last one first."""
+        found, pieces, known = text.row, text.pieces(text.row.tokens), set(self._found(text, text.row))
+        for gap in reversed([*gaps(found, pieces, text.voiced(), self.options.gaps)][: self.options.most_gaps]):
+            heard = self._heard(choose, text.part(gap.start, gap.stop))
+            put = [token for key, own in heard.items() if key not in known for token in own]
+            if put and len(found.forced) + len(found.tokens) + len(put) < found.limit:
+                more = _with(choose, text.row, [*found.tokens[: gap.place], *put, *found.tokens[gap.place :]])
+                if _likelihood(more) >= _likelihood(found) - self.options.put:
+                    found, known = more, known | heard.keys()
+        return None if found is text.row else found
+
+    def _heard(self, choose: Chooser, part: Text | None) -> dict[str, tuple[int, ...]]:
+        """The phrases in a part, if they are not much less likely there than what was read first."""
+        if part is None:
+            return {}
+        decode(choose, [part.row])
+        best = self.revise(choose, {0: part}).get(0, part.row)
+        found = self._found(part, best)
+        loss, bound = _likelihood(part.row) - _likelihood(best), self.options.heard - rarity(part.lists, self.options.among)
+        is_near = loss <= bound * self._worth(part.lists, found) / self._bonus(part.lists)
+        return {key: self._phrases.bare(tokens) for key, tokens in found.items()} if is_near else {}
+
+    def _score(self, text: Text, row: Row) -> float:
+        left_out = missing(row, text.pieces(row.tokens), text.voiced(), self.options.gaps)
+        unsaid_s = ((row.heard - _reach(row)) * row.unit_frames + left_out) / FRAMES_PER_SECOND
         return _likelihood(row) - self.options.unsaid * unsaid_s
 
     def _worth(self, lists: Sequence[HotwordList], phrases: Iterable[str]) -> float:
@@ -237,18 +278,21 @@ def _as_heard(choose: Chooser, first: Row, row: Row) -> Row:
     """What was read with a prompt or without the noise, as likely as it is without the one and with the other."""
     if row.place is first.place and row.prompt == first.prompt:
         return row
+    return replace(_with(choose, first, row.tokens), is_cut=row.is_cut)
+
+
+def _with(choose: Chooser, first: Row, tokens: list[int]) -> Row:
+    """The row with this text, as likely as it is."""
     (end,) = list(first.ends)[:1]
-    scored = rescore(choose, first, [*row.tokens, end], 0, margin=first.margin)
-    scores = [each[:, : len(first.forced) + len(row.tokens) + 1] for each in scored.scores]
+    scored = rescore(choose, first, [*tokens, end], 0, margin=first.margin)
     return replace(
         scored,
-        tokens=row.tokens,
+        tokens=tokens,
         log_probabilities=scored.log_probabilities[:-1],
         end_log_probability=scored.log_probabilities[-1],
-        scores=scores,
+        scores=[each[:, : len(first.forced) + len(tokens) + 1] for each in scored.scores],
         attended=scored.attended[:-1],
         near=scored.near[:-1],
-        is_cut=row.is_cut,
     )
 
 

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from model.biasing.phrases import Memory
 from model.decoding import Row
-from model.features import MelWindow, mel_filters, silent_value
+from model.features import LEAD_FRAMES, MelWindow, mel_filters, silent_value
 from model.interfaces import Hypothesis, StepRequest, UtteranceId
 from model.kv_cache import FrameCache, SelfCache, SilentTail
 from model.lanes import Lanes
@@ -222,21 +225,45 @@ class WhisperRecogniser:
 
     def _decode(self, batch: Sequence[StepRequest], streams: Sequence[Stream]) -> list[Row]:
         places = [Place(stream.slot.decoder, stream.slot.cross, stream.frames) for stream in streams]
-        borrowed = list[Slot]()
+        ears = _Ears(self)
         try:
-            return self._text.decode(self._choose, batch, streams, places, lambda stream: self._cleared(stream, borrowed))
+            return self._text.decode(self._choose, batch, streams, places, ears)
         finally:
-            self._free += borrowed
+            self._free += ears.borrowed
 
-    def _cleared(self, stream: Stream, borrowed: list[Slot]) -> Place | None:
-        """The window with its noise taken out, if it has any, in a slot of its own."""
-        mel = stream.mel.cleared(stream.frames, self.options.least_loudest, self.options.loudest)
-        if mel is None:
-            return None
-        borrowed.append(slot := self._slot())
-        (states,) = self._whole([EncoderJob(slot.encoder, mel, 0, stream.frames)])
+    def _hear(self, mel: Tensor, frames: int, slot: Slot) -> Place:
+        """A window in a slot of its own."""
+        (states,) = self._whole([EncoderJob(slot.encoder, mel, 0, frames)])
         self._decoder.remember(slot.cross, 0, states)
-        return Place(slot.decoder, slot.cross, stream.frames)
+        return Place(slot.decoder, slot.cross, frames)
 
     def _hypothesis(self, request: StepRequest, stream: Stream, row: Row) -> Hypothesis:
         return self._text.hypothesis(request, stream, row)
+
+
+class _Ears:
+    """For one batch; in slots that are borrowed until it is answered."""
+
+    def __init__(self, recogniser: WhisperRecogniser) -> None:
+        self._recogniser, self._options = recogniser, recogniser.options
+        self._aside: Slot | None = None
+        self.borrowed: list[Slot] = []
+
+    def cleared(self, stream: Stream) -> Place | None:
+        o, frames = self._options, stream.frames
+        mel = stream.mel.cleared(frames, o.least_loudest, o.loudest)
+        return None if mel is None else self._recogniser._hear(mel, frames, self._slot())
+
+    def part(self, stream: Stream, start: int, stop: int) -> Place:
+        """One after the other in the same slot."""
+        o = self._options
+        frames = covering_frames((LEAD_FRAMES + stop - start) * FRAME_SAMPLES + o.final_zeros)
+        self._aside = self._aside or self._slot()
+        return self._recogniser._hear(stream.mel.part(start, stop, frames, o.least_loudest, o.loudest), frames, self._aside)
+
+    def voiced(self, stream: Stream) -> NDArray[np.bool_]:
+        return stream.mel.voiced()
+
+    def _slot(self) -> Slot:
+        self.borrowed.append(slot := self._recogniser._slot())
+        return slot

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import inf
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from model.alignment import token_frames
 from model.biasing.phrases import Memory, Phrases, places_of
 from model.biasing.readings import Hint, Readings, Text
 from model.decoding import Chooser, Row, finish, verify
+from model.features import LEAD_FRAMES
 from model.interfaces import DecodeContext, Hypothesis, StepRequest, Word
-from model.lengths import FRAME_SAMPLES, whole_frames
+from model.lengths import FRAME_SAMPLES, FRAMES_PER_SECOND, whole_frames
 from model.sampling import GreedyChoice, calibrated, word_probability
 from model.whisper.configuration import WhisperConfig
 from model.whisper.tokenizer import WhisperTokenizer
@@ -54,6 +58,20 @@ class Written(Protocol):
 
 
 WrittenT = TypeVar("WrittenT", bound=Written)
+StreamT = TypeVar("StreamT", bound=Written, contravariant=True)
+
+
+class Ears(Protocol[StreamT]):
+    """Hear something of a window once more, at another place."""
+
+    def cleared(self, stream: StreamT) -> Any:
+        """All of it with its noise taken out, or None if there is none."""
+
+    def part(self, stream: StreamT, start: int, stop: int) -> Any:
+        """These frames alone, after LEAD_FRAMES of silence."""
+
+    def voiced(self, stream: StreamT) -> NDArray[np.bool_]:
+        """The frames in which somebody speaks."""
 
 
 class WhisperText:
@@ -91,12 +109,9 @@ class WhisperText:
         batch: Sequence[StepRequest],
         streams: Sequence[WrittenT],
         places: Sequence[Any],
-        cleared: Callable[[WrittenT], Any] = lambda stream: None,
+        ears: Ears[WrittenT] | None = None,
     ) -> list[Row]:
-        """The text of each stream; its keys and values are at its place.
-
-        `cleared` gives another place, of the whole window with its noise taken out, or None.
-        """
+        """The text of each stream; its keys and values are at its place."""
         rows = [self._row(*each) for each in zip(batch, streams, places, strict=True)]
         verify(choose, rows)
         changed = [i for i, (r, s) in enumerate(zip(rows, streams, strict=True)) if self._language_changed(batch[i], s, r)]
@@ -108,7 +123,7 @@ class WhisperText:
         finish(choose, rows)
         for request, stream, row in zip(batch, streams, rows, strict=True):
             row.is_silent = self._is_silent(request, stream, row)
-        self._revise(choose, rows, batch, streams, cleared)
+        self._revise(choose, rows, batch, streams, ears)
         return rows
 
     def _revise(
@@ -117,33 +132,54 @@ class WhisperText:
         rows: list[Row],
         batch: Sequence[StepRequest],
         streams: Sequence[WrittenT],
-        cleared: Callable[[WrittenT], Any],
+        ears: Ears[WrittenT] | None,
     ) -> None:
         """Once more, where hotwords may have been misheard."""
         asked = [i for i, request in enumerate(batch) if request.context.hotwords]
-        texts = {i: self._text(batch[i], streams[i], rows[i], cleared) for i in asked}
+        texts = {i: self._text(batch[i], streams[i], rows[i], ears) for i in asked}
         for index, row in self._readings.revise(choose, texts).items():
             rows[index] = row
 
-    def _text(self, request: StepRequest, stream: WrittenT, row: Row, cleared: Callable[[WrittenT], Any]) -> Text:
+    def _text(self, request: StepRequest, stream: WrittenT, row: Row, ears: Ears[WrittenT] | None) -> Text:
         language = stream.language or "en"
-        return Text(
+        text = Text(
             row,
             request.context.hotwords,
             stream.phrases,
             lambda tokens: self._tokenizer.split_words(tokens, language),
-            lambda first, hint: self._again(stream, first, hint),
+            lambda first, hint: self._again(stream.prompt, language, first, hint),
             is_whole=_is_whole(request),
             is_mixed=language in UNSPACED,
-            clear=lambda: _elsewhere(row, cleared(stream)),
+        )
+        if ears is None:
+            return text
+        return replace(
+            text,
+            clear=lambda: _elsewhere(row, ears.cleared(stream)),
+            voiced=cache(lambda: ears.voiced(stream)),
+            part=lambda start, stop: self._part(text, ears.part(stream, start, stop), stop - start),
         )
 
-    def _again(self, stream: Written, first: Row, hint: Hint) -> Row:
-        """The same audio as in the first row, read otherwise."""
+    def _part(self, text: Text, place: Any, frames: int) -> Text:
+        """So many frames of a text's window, to be read without context in the language that terms come from."""
+        limit = int(self.options.tokens_per_second * frames / FRAMES_PER_SECOND) + 6
+        row = Row(place, self._tokenizer.start(_TERMS), [], [], limit, text.row.ends, LEAD_FRAMES + frames, start_index=0)
+        return Text(
+            row,
+            text.lists,
+            Memory(),
+            lambda tokens: self._tokenizer.split_words(tokens, _TERMS),
+            lambda first, hint: self._again([], _TERMS, first, hint),
+            is_whole=True,
+            is_mixed=True,
+        )
+
+    def _again(self, context: Sequence[int], language: str, first: Row, hint: Hint) -> Row:
+        """The same audio as in the first row, read otherwise; `context`: tokens of what was said before."""
         t = self._tokenizer
         listed = t.encode(" " + hint.prompt)[: self.options.prompt_tokens] if hint.prompt else []
-        before = [t.sot_prev, *listed, *stream.prompt] if listed or stream.prompt else []
-        prompt = [*before, *t.start(_TERMS if hint.is_foreign else stream.language or "en")]
+        before = [t.sot_prev, *listed, *context] if listed or context else []
+        prompt = [*before, *t.start(_TERMS if hint.is_foreign else language)]
         limit = min(first.limit, self._room(before))
         draft = [] if hint.is_foreign else first.tokens[: max(0, limit - len(first.forced) - 1)]
         return replace(first.afresh(hint.favour), prompt=prompt, start_index=len(before), draft=draft, limit=limit)

@@ -204,6 +204,12 @@ def test_going_back_over_heard_words_is_cut(small):
     assert found.is_cut and len(found.tokens) == 29
 
 
+def test_writing_it_all_again_is_cut(small):
+    said, frames = list(range(5, 17)), [10 * i for i in range(12)]
+    found = parroted(small, [*said, *said, 0], [*frames, *[5] * 13])
+    assert found.is_cut and found.tokens == said
+
+
 def test_an_end_is_an_end(small):
     found = parroted(small, [5, 6, 7, 0], [0, 10, 20, 30])
     assert (found.tokens, found.is_cut, found.is_done) == ([5, 6, 7], False, True)

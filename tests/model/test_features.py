@@ -126,3 +126,21 @@ def test_sound_without_noise_has_none_taken_out(speech):
     quiet = np.concatenate([speech, np.zeros(len(speech), np.float32)])
     assert window(quiet).cleared(covering_frames(len(quiet)), -1.5, TARGET) is None
     assert window(np.zeros(0, np.float32)).cleared(1, -1.5, TARGET) is None
+
+
+def test_voice_is_told_from_what_is_around_it(speech):
+    sound = np.concatenate([np.zeros(16_000, np.float32), speech[:32_000], np.zeros(16_000, np.float32)])
+    noisy = sound + fan(len(sound), 0.1 * float(np.sqrt(np.mean(speech**2))))
+    for heard in (sound, noisy.astype(np.float32)):
+        found = window(heard).voiced()
+        assert abs(len(found) - len(heard) // 320) <= 1
+        assert not found[5:40].any() and found[55:145].mean() > 0.8 and not found[160:195].any()
+    assert not window(np.zeros(0, np.float32)).voiced().any()
+
+
+def test_a_part_is_heard_as_if_it_were_alone(speech):
+    found = window(speech).part(50, 100, 80, -1.5, TARGET)
+    alone = window(speech[16_000:32_000]).normalised(50, window(speech[16_000:32_000]).loudest(), TARGET)
+    assert found.shape == (80, 161)
+    assert torch.all(found[:, :30] == silent_value(TARGET)) and torch.all(found[:, 130:] == silent_value(TARGET))
+    torch.testing.assert_close(found[:, 32:126], alone[:, 2:96], atol=0.05, rtol=0)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.sampling import GreedyChoice, calibrated, loop_start, lost_track, near, probabilities_of, word_probability
+from model.sampling import GreedyChoice, calibrated, echo_start, loop_start, lost_track, near, probabilities_of, word_probability
 
 
 def test_the_best_token_that_is_allowed():
@@ -103,6 +103,20 @@ def test_outliers_do_not_count():
     assert lost_track(ahead, 500) is None
     behind = [*range(0, 300, 10), 2, 310, 1, 320, 330, 3, 340, 350, 0, 360]
     assert lost_track(behind, 500) is None
+
+
+SAID, LOOKED = [5, 6, 7, 8, 9, 10, 11], [3, 3, 40, 60, 3, 90, 110]
+
+
+def test_what_is_written_again_over_the_same_audio_is_cut():
+    assert echo_start([4, *SAID, *SAID], [1, *LOOKED, 3, 3, 40, 3, 3, 3, 3]) == 9
+    assert echo_start([*SAID, *SAID[:5]], [*LOOKED, 3, 3, 40, 3, 3]) is None  # not yet
+
+
+def test_what_is_said_twice_is_kept():
+    assert echo_start([*SAID, *SAID], [*LOOKED, *(frame + 120 for frame in LOOKED)]) is None
+    assert echo_start([*SAID, *SAID], [*LOOKED, 3, 3, 3, 3, 3, 3, 115]) is None
+    assert echo_start([*SAID, *SAID], [0] * 14) is None  # nothing is known of the attention
 
 
 @given(st.lists(st.floats(-20, 0), min_size=1, max_size=9))

@@ -76,6 +76,23 @@ def test_other_words_stay(heard: str):
     assert written(heard) == heard
 
 
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        ("lost its name", "lost its name"),
+        ("if dunder name is", "if __name__ is"),
+        ("if underscore underscore name underscore underscore is", "if __name__ is"),
+        ("on the net with help", "on the net with help"),
+        ("on dot net with dash dash help", "on .NET with --help"),
+        ("c# and C# and C sharp", "C# and C# and C#"),
+    ],
+)
+def test_one_word_with_symbols_is_there_only_if_they_were_said(heard: str, expected: str):
+    marked = tuple(map(Hotword, ("__name__", ".NET", "--help", "C#")))
+    found = Speller([Spelling(marked)]).write(words(heard), is_end=True)
+    assert "".join(word.text for each in found for word in each.words).strip() == expected
+
+
 def test_time_confidence_and_tokens_are_those_of_the_words():
     (first, changed) = Speller([Spelling(TERMS)]).write(words("the layer norm"), is_end=True)
     assert first.words == (words("the layer norm")[0],)

@@ -49,19 +49,19 @@ def test_what_was_misheard_in_noise_is_found(engine: Recogniser, fox: Samples, o
 
 
 def test_what_is_noisy_is_also_read_with_the_noise_taken_out(recogniser: Any, fox: Samples, monkeypatch: pytest.MonkeyPatch):
-    places, of, again = list[Any](), recogniser._cleared, recogniser._text._again
+    places, of, again = list[Any](), recogniser._hear, recogniser._text._again
 
     def cleared(*given: Any) -> Any:
         places.append(of(*given))
         return places[-1]
 
-    def read(stream: Any, first: Row, hint: Hint) -> Row:
+    def read(context: Any, language: str, first: Row, hint: Hint) -> Row:
         rows.append(first)
-        found: Row = again(stream, first, hint)
+        found: Row = again(context, language, first, hint)
         return found
 
     rows = list[Row]()
-    monkeypatch.setattr(recogniser, "_cleared", cleared)
+    monkeypatch.setattr(recogniser, "_hear", cleared)
     monkeypatch.setattr(recogniser._text, "_again", read)
     heard(recogniser, noisy(fox, -7.0))
     assert len(places) == 1 and any(row.place is places[0] for row in rows) and any(row.place is not places[0] for row in rows)
@@ -170,6 +170,31 @@ def test_it_says_what_is_doubted_where_there_are_hotwords(
 def test_a_phrase_counts_once_and_sayings_count():
     assert best(row("nginx"), row("nginx nginx", -0.1)) == "nginx"
     assert best(row("engine"), row("engine X", -5.0), hotwords=(Hotword("nginx", 1.0, ("engine x",)),)) == "engine X"
+
+
+def test_a_phrase_that_is_stable_already_is_worth_nothing_more():
+    stable = [*map(ord, "nginx ")]
+    first, again = replace(row("and"), forced=stable), replace(row("and nginx", -2.0), forced=stable)
+    assert best(first, again) == "and" and best(row("and"), row("and nginx", -2.0)) == "and nginx"
+
+
+def test_voice_between_the_words_of_a_reading_costs():
+    scores = torch.full((1, 3, 100), -20.0)
+    scores[0, 0, :80] = scores[0, 1, 80:90] = scores[0, 2, 90:] = 20.0  # the first letter for 1.6 s
+    phrases = Phrases(lambda text: [*map(ord, text)], lambda tokens: "".join(map(chr, tokens)))
+    text = Text(
+        replace(row("ab"), scores=[scores]),
+        [(Hotword("nginx"),)],
+        Memory(),
+        lambda tokens: [(chr(token), [token]) for token in tokens],
+        lambda first, hint: None,
+        is_whole=True,
+        is_mixed=True,
+    )
+    readings = Readings(phrases, ReadingOptions(unsaid=4.0))
+    assert readings._score(text, text.row) == 0.0  # nobody can tell who speaks when
+    spoken = replace(text, voiced=lambda: np.ones(100, bool))
+    assert readings._score(spoken, text.row) == pytest.approx(-4.0 * ((80 - 18) + 10) / 50)
 
 
 def test_what_is_left_unsaid_costs():

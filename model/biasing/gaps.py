@@ -1,0 +1,74 @@
+"""Speech for which a text has no words: among words of another language a phrase is often left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.alignment import token_frames
+from model.decoding import Row
+from model.words import Pieces, is_wide
+
+
+@dataclass(frozen=True, slots=True)
+class GapOptions:
+    """In encoder frames of 20 ms."""
+
+    character: int = 16  # that a character of a script without spaces may last
+    word: int = 12  # that any other word may last, and
+    letter: int = 6  # for each of its letters
+    least: int = 10  # of voice for which there are no words
+    before: int = 5  # that are heard before it
+    own: int = 8  # of the word behind it, not heard
+
+
+class Gap(NamedTuple):
+    """Frames `start` to `stop` of the window, said before the free token number `place`."""
+
+    place: int
+    start: int
+    stop: int
+
+
+def gaps(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> Iterator[Gap]:
+    """Before words of a script without spaces, or numbers, that last too long: alignment gives them what was said before them."""
+    place = 0
+    for (word, tokens), (start, stop, missing) in zip(pieces, _spans(row, pieces, voiced, options), strict=False):
+        if missing and not _is_latin(word):
+            yield Gap(place, max(0, start - options.before), stop - options.own)
+        place += len(tokens)
+
+
+def missing(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> int:
+    """Frames of voice that are too many for the words that they are given, and those after the last word."""
+    return sum(frames for _, _, frames in _spans(row, pieces, voiced, options)) if len(voiced) else 0
+
+
+def _spans(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> Iterator[tuple[int, int, int]]:
+    """Of each word and the end: the frame at which it starts, the one at which it ends, and how many of those are too many."""
+    starts, at = [*_starts(row), row.heard], len(row.forced)
+    for word, tokens in (*pieces, ("", [0])):
+        start, stop = starts[at], starts[at + len(tokens)]
+        more = int(voiced[start:stop].sum()) - _allowed(word, options)
+        yield start, stop, more if more >= options.least else 0
+        at += len(tokens)
+
+
+def _starts(row: Row) -> list[int]:
+    count = len(row.forced) + len(row.tokens) + 1
+    found: list[int] = token_frames(torch.cat(row.scores, 1)[:, :count, : row.heard].cpu()).tolist()
+    return found + [row.heard] * (count - len(found))
+
+
+def _is_latin(word: str) -> bool:
+    return any(letter.isascii() and letter.isalpha() for letter in word)
+
+
+def _allowed(word: str, options: GapOptions) -> int:
+    wide, others = sum(map(is_wide, word)), sum(letter.isalnum() and not is_wide(letter) for letter in word)
+    return options.character * wide + (options.word + options.letter * others if others else 0)
