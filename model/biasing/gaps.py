@@ -46,11 +46,16 @@ def gaps(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOption
 
 def missing(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> int:
     """Frames of voice that are too many for the words that they are given, and those after the last word."""
-    return sum(frames for _, _, frames in _spans(row, pieces, voiced, options)) if len(voiced) else 0
+    return sum(frames for _, _, frames in _spans(row, pieces, voiced, options))
 
 
 def _spans(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> Iterator[tuple[int, int, int]]:
-    """Of each word and the end: the frame at which it starts, the one at which it ends, and how many of those are too many."""
+    """Of each word and the end: the frame at which it starts, the one at which it ends, and how many of those are too many.
+
+    Nothing if it cannot be told who speaks when.
+    """
+    if not len(voiced):
+        return
     starts, at = [*_starts(row), row.heard], len(row.forced)
     for word, tokens in (*pieces, ("", [0])):
         start, stop = starts[at], starts[at + len(tokens)]

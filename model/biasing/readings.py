@@ -105,8 +105,11 @@ class Readings:
         now = {i: replace(text, row=found.get(i, text.row)) for i, text in texts.items()}
         better = self._chosen(choose, {i: text for i, text in now.items() if self._is_unsure(text)})
         found |= better | self._replaced(choose, {i: replace(now[i], row=row) for i, row in better.items()})
-        now = {i: replace(text, row=found.get(i, text.row)) for i, text in texts.items()}
-        return found | {i: row for i, text in now.items() if text.has_gaps and (row := self._filled(choose, text))}
+        for i, text in texts.items():
+            if filled := self._filled(choose, replace(text, row=found.get(i, text.row))):
+                self._remember(text, filled)
+                found[i] = filled
+        return found
 
     def _replaced(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
         """With phrases in the place of words that sound like them."""
@@ -151,8 +154,8 @@ class Readings:
         row = text.row
         if not (text.is_whole and row.tokens) or row.is_silent:
             return False
-        has_room = text.is_mixed or self._score(text, row) < -self.options.least
-        return has_room and _cost(row) > min(self.options.unsure, self.options.doubt)
+        is_doubtful = _cost(row) > min(self.options.unsure, self.options.doubt)
+        return is_doubtful and (text.is_mixed or self._score(text, row) < -self.options.least)
 
     def _hints(self, text: Text, heard: Iterable[Row]) -> list[Hint]:
         likely = self._likely(text.lists, [_texts(text.pieces(row.tokens)) for row in heard])
@@ -202,6 +205,8 @@ class Readings:
 
     def _filled(self, choose: Chooser, text: Text) -> Row | None:
         """With the phrases that are heard where it says nothing, if there are any; they are heard alone, the last one first."""
+        if not text.has_gaps:
+            return None
         found, pieces, known = text.row, text.pieces(text.row.tokens), set(self._found(text, text.row))
         for gap in reversed([*gaps(found, pieces, text.voiced(), self.options.gaps)][: self.options.most_gaps]):
             heard = self._heard(choose, text.part(gap.start, gap.stop))

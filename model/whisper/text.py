@@ -169,7 +169,7 @@ class WhisperText:
             text.lists,
             Memory(),
             lambda tokens: self._tokenizer.split_words(tokens, _TERMS),
-            lambda first, hint: self._again([], _TERMS, first, hint),
+            lambda first, hint: None if hint.is_foreign else self._again([], _TERMS, first, hint),
             is_whole=True,
             is_mixed=True,
         )
