@@ -229,7 +229,7 @@ class Readings:
         return {key: self._phrases.bare(tokens) for key, tokens in found.items()} if is_near else {}
 
     def _score(self, text: Text, row: Row) -> float:
-        left_out = missing(row, text.pieces(row.tokens), text.voiced(), self.options.gaps)
+        left_out = missing(row, text.pieces(row.tokens), text.voiced(), self.options.gaps) if text.is_mixed else 0
         unsaid_s = ((row.heard - _reach(row)) * row.unit_frames + left_out) / FRAMES_PER_SECOND
         return _likelihood(row) - self.options.unsaid * unsaid_s
 
