@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -25,12 +26,15 @@ class GapOptions:
     least: int = 10  # of voice for which there are no words
     before: int = 5  # that are heard before it
     own: int = 8  # of the word behind it, not heard
+    doubt: float = 0.5  # nats a token that words must have cost to be heard alone
+    share: float = 0.6  # of the letters of such words, at least, that phrases in their place must have
 
 
 class Gap(NamedTuple):
-    """Frames `start` to `stop` of the window, said before the free token number `place`."""
+    """Frames `start` to `stop` of the window, in the place of some free tokens or, if there are none, before the next one."""
 
     place: int
+    until: int
     start: int
     stop: int
 
@@ -40,8 +44,17 @@ def gaps(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOption
     place = 0
     for (word, tokens), (start, stop, missing) in zip(pieces, _spans(row, pieces, voiced, options), strict=False):
         if missing and not _is_latin(word):
-            yield Gap(place, max(0, start - options.before), stop - options.own)
+            yield Gap(place, place, max(0, start - options.before), stop - options.own)
         place += len(tokens)
+
+
+def doubted(row: Row, pieces: Pieces, is_known: Callable[[str], bool], options: GapOptions) -> Iterator[Gap]:
+    """Runs of doubted Latin words that are no phrases."""
+    starts, at = _starts(row)[len(row.forced) :], 0
+    for is_run, run in groupby(pieces, key=lambda piece: _is_latin(piece[0]) and not is_known(piece[0])):
+        place, at = at, at + sum(len(tokens) for _, tokens in run)
+        if is_run and -sum(row.log_probabilities[place:at]) >= options.doubt * (at - place):
+            yield Gap(place, at, max(0, starts[place] - options.before), starts[at] + options.before)
 
 
 def missing(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> int:

@@ -7,7 +7,7 @@ whole text and so many nats for each phrase in it; less so many for each second 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.biasing.branches import Branches
-from model.biasing.gaps import GapOptions, gaps, missing
+from model.biasing.gaps import Gap, GapOptions, doubted, gaps, missing
 from model.biasing.likely import letters
 from model.biasing.phrases import AMONG, HotwordList, Kept, Memory, Phrases, rarity
 from model.biasing.sound import sounds
@@ -48,7 +48,7 @@ class ReadingOptions:
     branchings: int = 2  # times that one phrase more is put into the best text
     lead: float = 3.0  # nats by which that must be better, as it is the best of many, if there is a phrase more then
     gaps: GapOptions = GapOptions()
-    most_gaps: int = 3  # that are heard alone
+    most_gaps: int = 4  # that are heard alone
     heard: float = 7.0  # nats that a phrase may be less likely than what is read first where it is heard alone, and
     put: float = 20.0  # where it is put into the whole text, in which words of another language are unlikely
     favoured: BiasOptions = BiasOptions(margin=10.0, cap=14.0)  # where only the likely phrases are tried
@@ -204,18 +204,32 @@ class Readings:
         return row
 
     def _filled(self, choose: Chooser, text: Text) -> Row | None:
-        """With the phrases that are heard where it says nothing, if there are any; they are heard alone, the last one first."""
-        if not text.has_gaps:
+        """With the phrases that are heard where it says nothing or doubtful words of another script, if there are any.
+
+        Those places are heard alone, the last one first.
+        """
+        if not (text.has_gaps and len(text.voiced())):
             return None
-        found, pieces, known = text.row, text.pieces(text.row.tokens), set(self._found(text, text.row))
-        for gap in reversed([*gaps(found, pieces, text.voiced(), self.options.gaps)][: self.options.most_gaps]):
-            heard = self._heard(choose, text.part(gap.start, gap.stop))
-            put = [token for key, own in heard.items() if key not in known for token in own]
+        found = text.row
+        for gap in sorted(self._places(text), reverse=True)[: self.options.most_gaps]:
+            put = self._put(text, found, gap, self._heard(choose, text.part(gap.start, gap.stop)))
             if put and len(found.forced) + len(found.tokens) + len(put) < found.limit:
-                more = _with(choose, text.row, [*found.tokens[: gap.place], *put, *found.tokens[gap.place :]])
-                if _likelihood(more) >= _likelihood(found) - self.options.put:
-                    found, known = more, known | heard.keys()
+                more = _with(choose, text.row, [*found.tokens[: gap.place], *put, *found.tokens[gap.until :]])
+                found = more if _likelihood(more) >= _likelihood(found) - self.options.put else found
         return None if found is text.row else found
+
+    def _places(self, text: Text) -> Iterator[Gap]:
+        row, pieces, worths = text.row, text.pieces(text.row.tokens), [self._worths(hotwords) for hotwords in text.lists]
+        yield from gaps(row, pieces, text.voiced(), self.options.gaps)
+        yield from doubted(row, pieces, lambda word: any(letters(word) in worth for worth in worths), self.options.gaps)
+
+    def _put(self, text: Text, row: Row, gap: Gap, heard: Mapping[str, Sequence[int]]) -> list[int]:
+        """The tokens of phrases that are not elsewhere in the text, if they account for what they take the place of."""
+        outside = self._found(text, replace(row, tokens=[*row.tokens[: gap.place], *row.tokens[gap.until :]]))
+        inside = letters("".join(_texts(text.pieces(row.tokens[gap.place : gap.until]))))
+        keys = [key for key in heard if key not in outside]
+        is_enough = len("".join(keys)) >= self.options.gaps.share * len(inside)
+        return [token for key in keys for token in heard[key]] if is_enough and "".join(keys) != inside else []
 
     def _heard(self, choose: Chooser, part: Text | None) -> dict[str, tuple[int, ...]]:
         """The phrases in a part, if they are not much less likely there than what was read first."""

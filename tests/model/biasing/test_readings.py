@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from bench.speech import fan
+from model.biasing.gaps import Gap
 from model.biasing.phrases import Memory, Phrases
 from model.biasing.readings import Hint, ReadingOptions, Readings, Text
 from model.decoding import Row
@@ -195,6 +196,28 @@ def test_voice_between_the_words_of_a_reading_costs():
     assert readings._score(text, text.row) == 0.0  # nobody can tell who speaks when
     spoken = replace(text, voiced=lambda: np.ones(100, bool))
     assert readings._score(spoken, text.row) == pytest.approx(-4.0 * ((80 - 18) + 10) / 50)
+
+
+@pytest.mark.parametrize(
+    ("said", "run", "heard", "expected"),
+    [
+        ("with pairform now", (5, 13), ["terraform"], "terraform"),
+        ("with now", (5, 5), ["terraform", "nginx"], "terraformnginx"),  # nothing was written
+        ("nginx with pairform", (11, 19), ["terraform", "nginx"], "terraform"),  # that is said elsewhere
+        ("with nginx now", (5, 10), ["nginx"], ""),  # no other letters than before
+        ("please do it on pairform", (0, 24), ["terraform"], ""),  # too much would be lost
+        ("with pairform now", (5, 13), [], ""),
+    ],
+)
+def test_a_phrase_must_account_for_what_it_takes_the_place_of(said: str, run: tuple[int, int], heard: list[str], expected: str):
+    phrases = Phrases(lambda text: [*map(ord, text)], lambda tokens: "".join(map(chr, tokens)))
+
+    def pieces(tokens: Any) -> list[tuple[str, list[int]]]:
+        return [(word, [*map(ord, word)]) for word in "".join(map(chr, tokens)).split()]
+
+    text = Text(row(said), [(Hotword("terraform"), Hotword("nginx"))], Memory(), pieces, lambda first, hint: None, True, True)
+    found = Readings(phrases)._put(text, text.row, Gap(*run, 0, 9), {key: [*map(ord, key)] for key in heard})
+    assert "".join(map(chr, found)) == expected
 
 
 def test_what_is_left_unsaid_costs():
