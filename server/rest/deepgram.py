@@ -60,7 +60,7 @@ def routes(desk: Desk, keys: ShortKeys, guard: Callable[[Handler], Handler]) -> 
 
     async def grant(request: Request) -> Response:
         text = (await bounded(request, _IN_MEMORY_BYTES).body()).decode(errors="replace")
-        lifetime_s = number(json_object(text) if text.strip() else {}, "ttl_seconds", _LEAST_S, _MOST_S, _USUAL_S)
+        lifetime_s = number(json_object(text) if text else {}, "ttl_seconds", _LEAST_S, _MOST_S, _USUAL_S)
         key, _ = keys.make("/v1/listen", lifetime_s, {})
         return JSONResponse({"access_token": key, "expires_in": lifetime_s})
 

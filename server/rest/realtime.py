@@ -50,7 +50,7 @@ def routes(desk: Desk, keys: ShortKeys, guard: Callable[[Handler], Handler]) -> 
 
 async def _content(request: Request) -> dict[str, Any]:
     text = (await bounded(request, _MOST_BYTES).body()).decode(errors="replace")
-    return json_object(text) if text.strip() else {}
+    return json_object(text) if text else {}
 
 
 def _part(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

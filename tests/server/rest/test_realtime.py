@@ -68,3 +68,10 @@ def test_what_came_before_it(post: Post):
     made = post("/v1/realtime/transcription_sessions", json=asked).json()
     assert made["client_secret"]["value"].startswith("ek_") and made["input_audio_format"] == "g711_ulaw"
     assert 0 < made["client_secret"]["expires_at"] - time.time() <= 20 and "audio" not in made
+
+
+@pytest.mark.parametrize("path", ["/v1/realtime/client_secrets", "/v1/realtime/transcription_sessions", "/v1/auth/grant"])
+def test_no_body_asks_for_what_is_usual_and_a_blank_one_is_no_json(post: Post, path: str):
+    assert post(path).status_code == 200
+    refused = post(path, data=b" ", headers={"content-type": "application/json"})
+    assert refused.status_code == 400 and "JSON" in refused.text
