@@ -6,6 +6,8 @@ median, averaged over the heads; the cheapest monotone path gives each token its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,6 +25,15 @@ def token_frames(scores: Tensor, *, is_smoothed: bool = True) -> NDArray[np.int6
     if scores.shape[2] == 0:
         return np.zeros(scores.shape[1], np.int64)
     return first_frames(-_relevance(scores, is_smoothed).numpy())
+
+
+def token_starts(scores: Sequence[Tensor], count: int, heard: int) -> list[int]:
+    """Where each of so many tokens starts in the frames heard, and where the last one ends; `heard` where that is not known.
+
+    `scores`: float32[heads, tokens, frames] each, one after the other.
+    """
+    found: list[int] = token_frames(torch.cat([*scores], 1)[:, : count + 1, :heard].cpu()).tolist()
+    return found + [heard] * (count + 1 - len(found))
 
 
 def _relevance(scores: Tensor, is_smoothed: bool) -> Tensor:

@@ -65,7 +65,7 @@ class MelWindow:
         Whisper clamps to eight decades below the loudest cell and scales by (x + 4) / 4. Here `loudest` is moved to `target`
         first, as if the gain had been set so: then silence is one value, whatever the level of the speech.
         """
-        return _normalised(torch.cat([self._frames, self._ending()], 1), frames, loudest, target)
+        return _normalised(self._cells(), frames, loudest, target)
 
     def cleared(self, frames: int, least: float, target: float) -> Tensor | None:
         """The same with its noise taken out, the loudest cell at least `least`; None if there is too little of it to matter.
@@ -74,7 +74,7 @@ class MelWindow:
         """
         if self._frames.shape[1] < _LEAST_FRAMES:
             return None
-        power = 10 ** torch.cat([self._frames, self._ending()], 1)
+        power = 10 ** self._cells()
         noise = 10 ** self._frames.quantile(_QUIETEST, 1, keepdim=True)
         if power.mean() > _FAINT * noise.mean():
             return None
@@ -83,20 +83,23 @@ class MelWindow:
 
     def part(self, start: int, stop: int, frames: int, least: float, target: float) -> Tensor:
         """Encoder frames `start` to `stop` alone, as a window of so many with silence around them, otherwise as `cleared`."""
-        cells = torch.cat([self._frames, self._ending()], 1)[:, 2 * start : 2 * stop]
+        cells = self._cells()[:, 2 * start : 2 * stop]
         before = torch.full((len(cells), 2 * LEAD_FRAMES), math.log10(_LOWEST))
         return _normalised(torch.cat([before, cells], 1), frames, max(least, self._loudest(cells)), target)
 
     def voiced(self) -> NDArray[np.bool_]:
         """Encoder frames that are louder than the quiet ones, and a few around them."""
-        power = torch.cat([self._frames, self._ending()], 1).mean(0).numpy()
+        power = self._cells().mean(0).numpy()
         level: NDArray[np.float32] = power[: len(power) // 2 * 2].reshape(-1, 2).max(1)
         quiet, loud = np.quantile(level, (_QUIET, _LOUD)) if len(level) else (0.0, 0.0)
         return np.convolve(level > quiet + _VOICE * (loud - quiet), np.ones(2 * _AROUND + 1), "same") > 0
 
     def loudest(self) -> float:
         """The loudest cell so far, log10 of power."""
-        return self._loudest(torch.cat([self._frames, self._ending()], 1))
+        return self._loudest(self._cells())
+
+    def _cells(self) -> Tensor:
+        return torch.cat([self._frames, self._ending()], 1)
 
     def _ending(self) -> Tensor:
         """Frames that reach past the audio, heard with zeros after it."""

@@ -8,17 +8,16 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from model.alignment import token_frames
+from model.alignment import token_starts
 from model.decoding import Row
 from model.words import Pieces, is_wide
 
 
 @dataclass(frozen=True, slots=True)
 class GapOptions:
-    """In encoder frames of 20 ms."""
+    """In encoder frames of 20 ms, where nothing else is said."""
 
     character: int = 16  # that a character of a script without spaces may last
     word: int = 12  # that any other word may last, and
@@ -50,7 +49,7 @@ def gaps(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOption
 
 def doubted(row: Row, pieces: Pieces, is_known: Callable[[str], bool], options: GapOptions) -> Iterator[Gap]:
     """Runs of doubted Latin words that are no phrases."""
-    starts, at = _starts(row)[len(row.forced) :], 0
+    starts, at = _starts(row), 0
     for is_run, run in groupby(pieces, key=lambda piece: _is_latin(piece[0]) and not is_known(piece[0])):
         place, at = at, at + sum(len(tokens) for _, tokens in run)
         if is_run and -sum(row.log_probabilities[place:at]) >= options.doubt * (at - place):
@@ -69,7 +68,7 @@ def _spans(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOpti
     """
     if not len(voiced):
         return
-    starts, at = [*_starts(row), row.heard], len(row.forced)
+    starts, at = [*_starts(row), row.heard], 0
     for word, tokens in (*pieces, ("", [0])):
         start, stop = starts[at], starts[at + len(tokens)]
         more = int(voiced[start:stop].sum()) - _allowed(word, options)
@@ -78,9 +77,8 @@ def _spans(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOpti
 
 
 def _starts(row: Row) -> list[int]:
-    count = len(row.forced) + len(row.tokens) + 1
-    found: list[int] = token_frames(torch.cat(row.scores, 1)[:, :count, : row.heard].cpu()).tolist()
-    return found + [row.heard] * (count - len(found))
+    """Of the free tokens and the end."""
+    return token_starts(row.scores, len(row.forced) + len(row.tokens), row.heard)[len(row.forced) :]
 
 
 def _is_latin(word: str) -> bool:

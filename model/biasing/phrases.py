@@ -25,7 +25,6 @@ from model.words import Pieces
 
 _MOST_LISTS, _MOST_TRIED = 256, 1_000
 AMONG = 350  # phrases that bonuses and bounds are meant for
-
 _MARKS = " .,!?;:…\"'-"
 
 HotwordList: TypeAlias = tuple[Hotword, ...]

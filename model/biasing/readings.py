@@ -219,9 +219,9 @@ class Readings:
         return None if found is text.row else found
 
     def _places(self, text: Text) -> Iterator[Gap]:
-        row, pieces, worths = text.row, text.pieces(text.row.tokens), [self._worths(hotwords) for hotwords in text.lists]
+        row, pieces, is_known = text.row, text.pieces(text.row.tokens), self._known(text.lists)
         yield from gaps(row, pieces, text.voiced(), self.options.gaps)
-        yield from doubted(row, pieces, lambda word: any(letters(word) in worth for worth in worths), self.options.gaps)
+        yield from doubted(row, pieces, lambda word: is_known(letters(word)), self.options.gaps)
 
     def _put(self, text: Text, row: Row, gap: Gap, heard: Mapping[str, Sequence[int]]) -> list[int]:
         """The tokens of phrases that are not elsewhere in the text, if they account for what they take the place of."""
@@ -247,6 +247,11 @@ class Readings:
         unsaid_s = ((row.heard - _reach(row)) * row.unit_frames + left_out) / FRAMES_PER_SECOND
         return _likelihood(row) - self.options.unsaid * unsaid_s
 
+    def _known(self, lists: Sequence[HotwordList]) -> Callable[[str], bool]:
+        """Whether these letters are a phrase's."""
+        worths = [self._worths(hotwords) for hotwords in lists]
+        return lambda key: any(key in each for each in worths)
+
     def _worth(self, lists: Sequence[HotwordList], phrases: Iterable[str]) -> float:
         worths = [self._worths(hotwords) for hotwords in lists]
         return self._bonus(lists) * sum(max(worth.get(key, 0.0) for worth in worths) for key in phrases)
@@ -260,11 +265,11 @@ class Readings:
         The longest at each place.
         """
         found, at, pieces = dict[str, tuple[int, ...]](), 0, text.pieces([*row.forced, *row.tokens])
-        known = [self._worths(hotwords) for hotwords in text.lists]
+        is_known = self._known(text.lists)
         while at < len(pieces):
             runs = [pieces[at:stop] for stop in range(min(at + _MOST_WORDS, len(pieces)), at, -1)]
             keys = [letters("".join(_texts(run))) for run in runs]
-            size = next((len(run) for run, key in zip(runs, keys, strict=True) if any(key in each for each in known)), 0)
+            size = next((len(run) for run, key in zip(runs, keys, strict=True) if is_known(key)), 0)
             if size:
                 run = pieces[at : at + size]
                 found[letters("".join(_texts(run)))] = tuple(token for _, tokens in run for token in tokens)

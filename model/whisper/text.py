@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.alignment import token_frames
+from model.alignment import token_starts
 from model.biasing.phrases import Memory, Phrases, places_of
 from model.biasing.readings import Hint, Readings, Text
 from model.decoding import Chooser, Row, finish, verify
 from model.features import LEAD_FRAMES
-from model.interfaces import DecodeContext, Hypothesis, StepRequest, Word
-from model.lengths import FRAME_SAMPLES, FRAMES_PER_SECOND, whole_frames
+from model.interfaces import SAMPLE_RATE, DecodeContext, Hypothesis, StepRequest, Word
+from model.lengths import FRAME_SAMPLES, whole_frames
 from model.sampling import GreedyChoice, calibrated, word_probability
 from model.whisper.configuration import WhisperConfig
 from model.whisper.tokenizer import WhisperTokenizer
@@ -162,7 +162,7 @@ class WhisperText:
 
     def _part(self, text: Text, place: Any, frames: int) -> Text:
         """So many frames of a text's window, to be read without context in the language that terms come from."""
-        limit = int(self.options.tokens_per_second * frames / FRAMES_PER_SECOND) + 6
+        limit = self._most_tokens(frames * FRAME_SAMPLES)
         row = Row(place, self._tokenizer.start(_TERMS), [], [], limit, text.row.ends, LEAD_FRAMES + frames, start_index=0)
         return Text(
             row,
@@ -187,13 +187,16 @@ class WhisperText:
     def _room(self, before: Sequence[int]) -> int:
         return self._config.max_target_positions - len(before) - 6
 
+    def _most_tokens(self, samples: int) -> int:
+        return int(self.options.tokens_per_second * samples / SAMPLE_RATE) + 6
+
     def _row(self, request: StepRequest, stream: Written, place: Any) -> Row:
         t = self._tokenizer
         ends = frozenset((t.eot,))
         before = [t.sot_prev, *stream.prompt] if stream.prompt else []
         forced = [token for word in request.stable for token in word.tokens]
         draft = stream.draft[len(forced) :] if stream.draft[: len(forced)] == forced else []
-        limit = min(self._room(before), int(self.options.tokens_per_second * stream.samples / 16_000) + 6)
+        limit = min(self._room(before), self._most_tokens(stream.samples))
         return Row(
             place=place,
             kept=places_of(stream.phrases.said, draft),
@@ -288,9 +291,9 @@ class WhisperText:
         count, heard = len(row.forced) + len(row.tokens), max(1, whole_frames(stream.samples))
         if self.options.has_quick_partials and not _is_whole(request):
             starts = quick_starts(row.attended[:count], heard)
+            starts += [heard] * (count + 1 - len(starts))
         else:
-            starts = token_frames(torch.cat(row.scores, 1)[:, : count + 1, :heard].cpu()).tolist()
-        starts += [heard] * (count + 1 - len(starts))
+            starts = token_starts(row.scores, count, heard)
         return [stream.start + frame * FRAME_SAMPLES for frame in starts]
 
 
