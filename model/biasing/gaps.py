@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
@@ -38,18 +38,23 @@ class Gap(NamedTuple):
     stop: int
 
 
-def gaps(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> Iterator[Gap]:
+def starts_of(row: Row) -> list[int]:
+    """The frames at which the free tokens start, the one at which the last one ends, and how many were heard."""
+    return [*token_starts(row.scores, len(row.forced) + len(row.tokens), row.heard)[len(row.forced) :], row.heard]
+
+
+def gaps(starts: Sequence[int], pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> Iterator[Gap]:
     """Before words of a script without spaces, or numbers, that last too long: alignment gives them what was said before them."""
     place = 0
-    for (word, tokens), (start, stop, missing) in zip(pieces, _spans(row, pieces, voiced, options), strict=False):
-        if missing and not _is_latin(word):
+    for (word, tokens), (start, stop, more) in zip(pieces, _spans(starts, pieces, voiced, options), strict=False):
+        if more and not _is_latin(word):
             yield Gap(place, place, max(0, start - options.before), stop - options.own)
         place += len(tokens)
 
 
-def doubted(row: Row, pieces: Pieces, is_known: Callable[[str], bool], options: GapOptions) -> Iterator[Gap]:
+def doubted(row: Row, starts: Sequence[int], pieces: Pieces, is_known: Callable[[str], bool], options: GapOptions) -> Iterator[Gap]:
     """Runs of doubted Latin words that are no phrases."""
-    starts, at = _starts(row), 0
+    at = 0
     for is_run, run in groupby(pieces, key=lambda piece: _is_latin(piece[0]) and not is_known(piece[0])):
         place, at = at, at + sum(len(tokens) for _, tokens in run)
         if is_run and -sum(row.log_probabilities[place:at]) >= options.doubt * (at - place):
@@ -57,28 +62,21 @@ def doubted(row: Row, pieces: Pieces, is_known: Callable[[str], bool], options: 
 
 
 def missing(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> int:
-    """Frames of voice that are too many for the words that they are given, and those after the last word."""
-    return sum(frames for _, _, frames in _spans(row, pieces, voiced, options))
+    """Frames of voice that are too many for the words that they are given, and those after the last word.
 
-
-def _spans(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> Iterator[tuple[int, int, int]]:
-    """Of each word and the end: the frame at which it starts, the one at which it ends, and how many of those are too many.
-
-    Nothing if it cannot be told who speaks when.
+    None if it cannot be told who speaks when.
     """
-    if not len(voiced):
-        return
-    starts, at = [*_starts(row), row.heard], 0
+    return sum(more for _, _, more in _spans(starts_of(row), pieces, voiced, options)) if len(voiced) else 0
+
+
+def _spans(starts: Sequence[int], pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> Iterator[tuple[int, int, int]]:
+    """Of each word and the end: the frame at which it starts, the one at which it ends, and how many of those are too many."""
+    at = 0
     for word, tokens in (*pieces, ("", [0])):
         start, stop = starts[at], starts[at + len(tokens)]
         more = int(voiced[start:stop].sum()) - _allowed(word, options)
         yield start, stop, more if more >= options.least else 0
         at += len(tokens)
-
-
-def _starts(row: Row) -> list[int]:
-    """Of the free tokens and the end."""
-    return token_starts(row.scores, len(row.forced) + len(row.tokens), row.heard)[len(row.forced) :]
 
 
 def _is_latin(word: str) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.biasing.branches import Branches
-from model.biasing.gaps import Gap, GapOptions, doubted, gaps, missing
+from model.biasing.gaps import Gap, GapOptions, doubted, gaps, missing, starts_of
 from model.biasing.likely import letters
 from model.biasing.phrases import AMONG, HotwordList, Kept, Memory, Phrases, rarity
 from model.biasing.sound import sounds
@@ -220,8 +220,9 @@ class Readings:
 
     def _places(self, text: Text) -> Iterator[Gap]:
         row, pieces, is_known = text.row, text.pieces(text.row.tokens), self._known(text.lists)
-        yield from gaps(row, pieces, text.voiced(), self.options.gaps)
-        yield from doubted(row, pieces, lambda word: is_known(letters(word)), self.options.gaps)
+        starts = starts_of(row)
+        yield from gaps(starts, pieces, text.voiced(), self.options.gaps)
+        yield from doubted(row, starts, pieces, lambda word: is_known(letters(word)), self.options.gaps)
 
     def _put(self, text: Text, row: Row, gap: Gap, heard: Mapping[str, Sequence[int]]) -> list[int]:
         """The tokens of phrases that are not elsewhere in the text, if they account for what they take the place of."""

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from model.biasing.gaps import Gap, GapOptions, doubted, gaps, missing
+from model.biasing.gaps import Gap, GapOptions, doubted, gaps, missing, starts_of
 from model.decoding import Row
 from model.interfaces import DecodeContext, Hotword, Hypothesis, Samples, StepRequest, UtteranceId
 from model.words import Pieces
@@ -38,20 +38,20 @@ VOICED = np.ones(400, bool)
 
 def test_a_character_that_lasts_too_long_hides_something():
     found = row([15, 15, 50, 15], 95)
-    assert list(gaps(found, words(list("先跑再提")), VOICED, OPTIONS)) == [Gap(2, 2, 25, 72)]
+    assert list(gaps(starts_of(found), words(list("先跑再提")), VOICED, OPTIONS)) == [Gap(2, 2, 25, 72)]
     assert missing(found, words(list("先跑再提")), VOICED, OPTIONS) == 34
 
 
 def test_a_place_counts_what_is_free_only():
     found = row([15, 15, 50, 15], 95, forced=2)
-    assert list(gaps(found, words(list("再提")), VOICED, OPTIONS)) == [Gap(0, 0, 25, 72)]
+    assert list(gaps(starts_of(found), words(list("再提")), VOICED, OPTIONS)) == [Gap(0, 0, 25, 72)]
 
 
 def test_a_pause_hides_nothing():
     silent = VOICED.copy()
     silent[34:70] = False
     found = row([15, 15, 50, 15], 95)
-    assert not list(gaps(found, words(list("先跑再提")), silent, OPTIONS))
+    assert not list(gaps(starts_of(found), words(list("先跑再提")), silent, OPTIONS))
     assert missing(found, words(list("先跑再提")), silent, OPTIONS) == 0
 
 
@@ -63,7 +63,7 @@ def test_a_longer_word_may_last_longer(word: str, frames: int, is_long: bool):
 
 def test_a_word_of_the_other_script_hides_no_phrase_before_it():
     found = row([15, 80, 15], 110)
-    assert not list(gaps(found, words(["把", " GPU", "上"]), VOICED, OPTIONS))
+    assert not list(gaps(starts_of(found), words(["把", " GPU", "上"]), VOICED, OPTIONS))
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_a_word_of_the_other_script_hides_no_phrase_before_it():
 def test_latin_words_that_cost_too_much_are_doubted(cost: float, forced: int, expected: list[Gap]):
     found, texts = row([15, 20, 30, 15], 80, forced=forced), ["用", " Pair", "form", "管"]
     found.log_probabilities = [0.0, -cost, 0.0, -9.0][forced:]
-    assert list(doubted(found, words(texts[forced:]), lambda word: False, OPTIONS)) == expected
-    assert not list(doubted(found, words(texts[forced:]), lambda word: word == " Pair", OPTIONS))
+    assert list(doubted(found, starts_of(found), words(texts[forced:]), lambda word: False, OPTIONS)) == expected
+    assert not list(doubted(found, starts_of(found), words(texts[forced:]), lambda word: word == " Pair", OPTIONS))
 
 
 def test_what_is_said_after_the_last_word_is_missing():
     found = row([15, 15], 100)
     assert missing(found, words(list("先跑")), VOICED, OPTIONS) == 70
-    assert not list(gaps(found, words(list("先跑")), VOICED, OPTIONS))
+    assert not list(gaps(starts_of(found), words(list("先跑")), VOICED, OPTIONS))
 
 
 def test_nothing_is_missing_where_it_is_not_told_who_speaks():
