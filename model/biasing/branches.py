@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from model.biasing.likely import letters
 from model.biasing.phrases import HotwordList, Kept, firsts
-from model.biasing.trie import Encode, forms, worth
+from model.biasing.trie import Encode, forms, parted, worth
 from model.decoding import Ask, Choices, Chooser, Row, decode
 from model.interfaces import Hotword
 from model.words import Pieces
@@ -33,6 +33,7 @@ class BranchOptions:
     margin: float = 12.0  # that the first token may be less likely than the likeliest one there
     surprising: int = 32  # phrases that are weighed because their first token is likelier there than elsewhere
     near: int = 8  # because it is near
+    places: int = 1
     least: float = 0.0  # nats that all tokens with the phrase's bonus must be worth more than what is likeliest there
     most: int = 4  # that are read on
     loyal: float = 2.0  # by which tokens of the text after the phrase may be less likely than the best ones, and stay
@@ -77,7 +78,7 @@ class Beginnings:
     def __init__(self, hotwords: HotwordList, encode: Encode) -> None:
         found = dict[int, list[Beginning]]()
         for word in hotwords:
-            for form in dict.fromkeys((*forms(word), *word.sayings)) if word.weight > 0 else ():
+            for form in dict.fromkeys((*forms(word), *parted(word.text), *word.sayings)) if word.weight > 0 else ():
                 for space in (" ", ""):
                     tokens = tuple(encode(space + form))
                     found.setdefault(tokens[0], []).append(Beginning(tokens, bool(space), letters(form), word))
@@ -113,16 +114,17 @@ class Branches:
         """So many phrases, each at the place and with the first token where its score is highest."""
         near = heard.gains >= -self.options.margin
         order = np.argsort(np.where(near, -scores, np.inf), axis=None, kind="stable")[: int(near.sum())]
-        taken = dict[Hotword, int]()
+        taken, pairs = dict[Hotword, set[int]](), set[int]()
         for index in order.tolist():
             at, token = divmod(index, near.shape[1])
             for beginning in each[token]:
                 branch, word = Branch(heard.places[at], beginning, float(heard.gains[at, token])), beginning.hotword
                 is_worth = branch.value(0.0, bonus) >= self.options.least
-                if is_worth and taken.get(word, index) == index and _fits(heard, at, beginning):
-                    taken[word] = index
+                own = taken.setdefault(word, set())
+                if is_worth and len(own | {index}) <= self.options.places and _fits(heard, at, beginning):
+                    own.add(index); pairs.add(index)
                     yield branch
-            if len(taken) >= count:
+            if len(pairs) >= count:
                 return
 
     def _promising(

@@ -42,6 +42,9 @@ class ReadingOptions:
     among: int = AMONG
     most_bonus: float = 14.0
     unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end, or of voice between its words
+    contenders: int = 2
+    close: float = 3.0
+    rest_s: float = 0.6  # left unsaid at the end, behind which a text may go on
     alike: float = 75.0  # per cent, of a phrase that is likely
     sound: int = 4  # letters of its sound, at least
     most: int = 8  # likely phrases
@@ -119,9 +122,8 @@ class Readings:
     def _chosen(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
         """The best texts, where these are not the first ones."""
         doubted = {i: text for i, text in texts.items() if _cost(text.row) > self.options.doubt}
-        found = {i: text.row for i, text in texts.items()} | self._read_again(choose, doubted)
-        if choose.can_branch:
-            found = {i: self._branched(choose, texts[i], row) for i, row in found.items()}
+        read = {i: [text.row] for i, text in texts.items()} | self._read_again(choose, doubted)
+        found = {i: self._branched_best(choose, texts[i], rows) if choose.can_branch else rows[0] for i, rows in read.items()}
         for row in (*found.values(), *(text.row for text in texts.values())):
             row.is_stale = True
         better = {i: row for i, row in found.items() if row is not texts[i].row}
@@ -137,18 +139,38 @@ class Readings:
         """Its first tokens, so many, are likely to be read otherwise when the window is whole."""
         return count > 0 and sum(row.log_probabilities[:count]) < -self.options.unsettled * count
 
-    def _read_again(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
-        """The best of all readings."""
+    def _branched_best(self, choose: Chooser, text: Text, rows: Sequence[Row]) -> Row:
+        branched = [self._branched(choose, text, row) for row in rows]
+        return self._best(text, branched, len(self._found(text, branched[0])))
+
+    def _read_again(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, list[Row]]:
+        """The best of all readings, and those that are nearly as good."""
         clear = _read(choose, {i: text.clear() for i, text in texts.items()})
         foreign = _read(choose, {i: text.again(text.row, Hint(is_foreign=True)) for i, text in texts.items() if text.is_mixed})
-        heard = {i: [text.row, *([clear[i]] if i in clear else [])] for i, text in texts.items()}
+        further = _read(choose, {i: self._further(text) for i, text in texts.items()})
+        heard = {i: [text.row, *(own[i] for own in (clear, further) if i in own)] for i, text in texts.items()}
         hints = {i: self._hints(text, [*heard[i], *([foreign[i]] if i in foreign else [])]) for i, text in texts.items()}
         read = {i: list(rows) for i, rows in heard.items()}
         for number, place in product(range(max(map(len, hints.values()), default=0)), range(2)):
             asked = [i for i in texts if number < len(hints[i]) and place < len(heard[i])]
             for i, row in _read(choose, {i: texts[i].again(heard[i][place], hints[i][number]) for i in asked}).items():
                 read[i].append(row)
-        return {i: self._best(text, _judged(choose, text.row, read[i])) for i, text in texts.items()}
+        return {i: self._foremost(text, _judged(choose, text.row, read[i])) for i, text in texts.items()}
+
+    def _foremost(self, text: Text, readings: Sequence[Row]) -> list[Row]:
+        values = [(*self._value(text, row), -n) for n, row in enumerate(readings)]
+        order = sorted(values, reverse=True)
+        return [readings[-n] for whole, value, n in order if whole == order[0][0] and value >= order[0][1] - self.options.close][:self.options.contenders]
+
+    def _further(self, text: Text) -> Row | None:
+        """To be read on where the text ends although there is more to hear."""
+        row, at = text.row, len(text.row.tokens)
+        unsaid_s = (row.heard - _reach(row)) * row.unit_frames / FRAMES_PER_SECOND
+        next_ones = [token for token, _ in row.near[at] if token not in row.ends] if at < len(row.near) else []
+        if row.is_cut or unsaid_s < self.options.rest_s or not next_ones:
+            return None
+        draft = [*row.tokens, next_ones[0]]
+        return replace(row.afresh(), draft=draft, kept=frozenset(range(len(draft))))
 
     def _is_unsure(self, text: Text) -> bool:
         row = text.row
@@ -180,12 +202,12 @@ class Readings:
     def _best(self, text: Text, readings: Sequence[Row], expected: int = 99) -> Row:
         """`expected`: phrases; one more must lead."""
 
-        def value(row: Row) -> tuple[bool, float]:
-            phrases = self._found(text, row)
-            more = max(0, len(phrases) - expected)
-            return not row.is_cut, self._score(text, row) + self._worth(text.lists, phrases) - self.options.lead * more
+        return max(readings, key=lambda row: self._value(text, row, expected))
 
-        return max(readings, key=value)
+    def _value(self, text: Text, row: Row, expected: int = 99) -> tuple[bool, float]:
+        phrases = self._found(text, row)
+        more = max(0, len(phrases) - expected)
+        return not row.is_cut, self._score(text, row) + self._worth(text.lists, phrases) - self.options.lead * more
 
     def _remember(self, text: Text, row: Row) -> None:
         """Phrases that were not read first are kept in later drafts."""

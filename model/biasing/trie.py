@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -44,6 +45,16 @@ class Trie:
 def forms(word: Hotword) -> Iterator[str]:
     """What is favoured: as given, in small letters, with a capital. What it sounds like is found in the text, not put there."""
     yield from dict.fromkeys((word.text, word.text.lower(), _capitalised(word.text)))
+
+
+_SEAM = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def parted(text: str) -> Iterator[str]:
+    parts = _SEAM.split(text)
+    if len(parts) > 1 and min(map(len, parts)) > 1:
+        yield " ".join(parts)
+        yield " ".join(parts).lower()
 
 
 def worth(word: Hotword, letters: int = LETTERS) -> float:
