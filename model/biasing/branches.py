@@ -31,9 +31,8 @@ class BranchOptions:
     """Bounds in nats are for a weight of 1."""
 
     margin: float = 12.0  # that the first token may be less likely than the likeliest one there
-    surprising: int = 32  # phrases that are weighed because their first token is likelier there than elsewhere
-    near: int = 8  # because it is near
-    places: int = 1
+    surprising: int = 32  # places with the first token of phrases, which is likelier there than elsewhere: all those are weighed
+    near: int = 8  # likewise, as it is near
     least: float = 0.0  # nats that all tokens with the phrase's bonus must be worth more than what is likeliest there
     most: int = 4  # that are read on
     loyal: float = 2.0  # by which tokens of the text after the phrase may be less likely than the best ones, and stay
@@ -78,7 +77,7 @@ class Beginnings:
     def __init__(self, hotwords: HotwordList, encode: Encode) -> None:
         found = dict[int, list[Beginning]]()
         for word in hotwords:
-            for form in dict.fromkeys((*forms(word), *parted(word.text), *word.sayings)) if word.weight > 0 else ():
+            for form in dict.fromkeys((*forms(word), *parted(word), *word.sayings)) if word.weight > 0 else ():
                 for space in (" ", ""):
                     tokens = tuple(encode(space + form))
                     found.setdefault(tokens[0], []).append(Beginning(tokens, bool(space), letters(form), word))
@@ -111,20 +110,23 @@ class Branches:
     def _foremost(
         self, heard: Heard, scores: NDArray[np.float32], each: Sequence[Sequence[Beginning]], bonus: float, count: int
     ) -> Iterator[Branch]:
-        """So many phrases, each at the place and with the first token where its score is highest."""
+        """All phrases of the best so many places and first tokens, each where its score is highest.
+
+        Phrases that share both cost hardly more than one.
+        """
         near = heard.gains >= -self.options.margin
         order = np.argsort(np.where(near, -scores, np.inf), axis=None, kind="stable")[: int(near.sum())]
-        taken, pairs = dict[Hotword, set[int]](), set[int]()
+        taken = dict[Hotword, int]()
         for index in order.tolist():
-            at, token = divmod(index, near.shape[1])
+            (at, token), known = divmod(index, near.shape[1]), len(taken)
             for beginning in each[token]:
                 branch, word = Branch(heard.places[at], beginning, float(heard.gains[at, token])), beginning.hotword
                 is_worth = branch.value(0.0, bonus) >= self.options.least
-                own = taken.setdefault(word, set())
-                if is_worth and len(own | {index}) <= self.options.places and _fits(heard, at, beginning):
-                    own.add(index); pairs.add(index)
+                if is_worth and taken.get(word, index) == index and _fits(heard, at, beginning):
+                    taken[word] = index
                     yield branch
-            if len(pairs) >= count:
+            count -= len(taken) > known
+            if not count:
                 return
 
     def _promising(

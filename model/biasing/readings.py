@@ -42,9 +42,9 @@ class ReadingOptions:
     among: int = AMONG
     most_bonus: float = 14.0
     unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end, or of voice between its words
-    contenders: int = 2
-    close: float = 3.0
-    rest_s: float = 0.6  # left unsaid at the end, behind which a text may go on
+    rest_s: float = 0.6  # of audio that a text leaves unsaid at its end: it is also read on
+    contenders: int = 2  # readings of a mixed text that one phrase more is tried in, if they are as good as the best but for
+    close: float = 3.0  # so many nats
     alike: float = 75.0  # per cent, of a phrase that is likely
     sound: int = 4  # letters of its sound, at least
     most: int = 8  # likely phrases
@@ -123,7 +123,7 @@ class Readings:
         """The best texts, where these are not the first ones."""
         doubted = {i: text for i, text in texts.items() if _cost(text.row) > self.options.doubt}
         read = {i: [text.row] for i, text in texts.items()} | self._read_again(choose, doubted)
-        found = {i: self._branched_best(choose, texts[i], rows) if choose.can_branch else rows[0] for i, rows in read.items()}
+        found = {i: self._with_branches(choose, texts[i], rows) if choose.can_branch else rows[0] for i, rows in read.items()}
         for row in (*found.values(), *(text.row for text in texts.values())):
             row.is_stale = True
         better = {i: row for i, row in found.items() if row is not texts[i].row}
@@ -139,12 +139,8 @@ class Readings:
         """Its first tokens, so many, are likely to be read otherwise when the window is whole."""
         return count > 0 and sum(row.log_probabilities[:count]) < -self.options.unsettled * count
 
-    def _branched_best(self, choose: Chooser, text: Text, rows: Sequence[Row]) -> Row:
-        branched = [self._branched(choose, text, row) for row in rows]
-        return self._best(text, branched, len(self._found(text, branched[0])))
-
     def _read_again(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, list[Row]]:
-        """The best of all readings, and those that are nearly as good."""
+        """The foremost of all readings."""
         clear = _read(choose, {i: text.clear() for i, text in texts.items()})
         foreign = _read(choose, {i: text.again(text.row, Hint(is_foreign=True)) for i, text in texts.items() if text.is_mixed})
         further = _read(choose, {i: self._further(text) for i, text in texts.items()})
@@ -158,18 +154,20 @@ class Readings:
         return {i: self._foremost(text, _judged(choose, text.row, read[i])) for i, text in texts.items()}
 
     def _foremost(self, text: Text, readings: Sequence[Row]) -> list[Row]:
-        values = [(*self._value(text, row), -n) for n, row in enumerate(readings)]
-        order = sorted(values, reverse=True)
-        return [readings[-n] for whole, value, n in order if whole == order[0][0] and value >= order[0][1] - self.options.close][:self.options.contenders]
+        """The best one, and if the text is mixed the others that are close."""
+        best = self._best(text, readings)
+        is_whole, value = self._value(text, best)
+        others = [row for row in readings if row is not best and self._value(text, row) >= (is_whole, value - self.options.close)]
+        others.sort(key=lambda row: self._value(text, row), reverse=True)
+        return [best, *others[: self.options.contenders - 1]] if text.is_mixed else [best]
 
     def _further(self, text: Text) -> Row | None:
-        """To be read on where the text ends although there is more to hear."""
+        """To be read on where the text ends, if there is more to hear."""
         row, at = text.row, len(text.row.tokens)
-        unsaid_s = (row.heard - _reach(row)) * row.unit_frames / FRAMES_PER_SECOND
-        next_ones = [token for token, _ in row.near[at] if token not in row.ends] if at < len(row.near) else []
-        if row.is_cut or unsaid_s < self.options.rest_s or not next_ones:
+        others = [token for token, _ in row.near[at] if token not in row.ends] if at < len(row.near) else []
+        if row.is_cut or not others or _unsaid(row) < self.options.rest_s * FRAMES_PER_SECOND:
             return None
-        draft = [*row.tokens, next_ones[0]]
+        draft = [*row.tokens, others[0]]
         return replace(row.afresh(), draft=draft, kept=frozenset(range(len(draft))))
 
     def _is_unsure(self, text: Text) -> bool:
@@ -201,7 +199,6 @@ class Readings:
 
     def _best(self, text: Text, readings: Sequence[Row], expected: int = 99) -> Row:
         """`expected`: phrases; one more must lead."""
-
         return max(readings, key=lambda row: self._value(text, row, expected))
 
     def _value(self, text: Text, row: Row, expected: int = 99) -> tuple[bool, float]:
@@ -213,6 +210,11 @@ class Readings:
         """Phrases that were not read first are kept in later drafts."""
         before = self._found(text, text.row)
         text.memory.said.update(tokens for key, tokens in self._found(text, row).items() if key not in before)
+
+    def _with_branches(self, choose: Chooser, text: Text, readings: Sequence[Row]) -> Row:
+        """The best of what becomes of them; one phrase more than in the first must lead."""
+        branched = [self._branched(choose, text, row) for row in readings]
+        return self._best(text, branched, len(self._found(text, branched[0])))
 
     def _branched(self, choose: Chooser, text: Text, row: Row) -> Row:
         """What becomes of it with one phrase more, and one more again, as long as that is better."""
@@ -267,7 +269,7 @@ class Readings:
 
     def _score(self, text: Text, row: Row) -> float:
         left_out = missing(row, text.pieces(row.tokens), text.voiced(), self.options.gaps) if text.is_mixed else 0
-        unsaid_s = ((row.heard - _reach(row)) * row.unit_frames + left_out) / FRAMES_PER_SECOND
+        unsaid_s = (_unsaid(row) + left_out) / FRAMES_PER_SECOND
         return _likelihood(row) - self.options.unsaid * unsaid_s
 
     def _known(self, lists: Sequence[HotwordList]) -> Callable[[str], bool]:
@@ -352,9 +354,9 @@ def _cost(row: Row) -> float:
     return -_likelihood(row) / (len(row.tokens) + 1)
 
 
-def _reach(row: Row) -> int:
-    """The unit of audio that any of its words reaches."""
-    return max(row.attended[: len(row.forced) + len(row.tokens)], default=0)
+def _unsaid(row: Row) -> int:
+    """Frames of audio behind the last one that any of its words reaches."""
+    return (row.heard - max(row.attended[: len(row.forced) + len(row.tokens)], default=0)) * row.unit_frames
 
 
 def _texts(pieces: Pieces) -> list[str]:

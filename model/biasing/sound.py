@@ -29,7 +29,7 @@ _GROUPS = (
     ("gh", ""), ("qu", "kw"), ("x", "ks"), ("ch", "x"), ("sh", "x"), ("th", "t"),
 )  # fmt: skip
 _ALIKE = str.maketrans("bdgzvjq", "ptksfxk")
-_SEAM = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+SEAM = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _LONGEST_SPELLED = 5
 
 
@@ -46,7 +46,7 @@ def sound(text: str, *, is_spelled: bool = True) -> str:
 def _pieces(text: str) -> Iterator[str]:
     """Words, parted where capitals or digits begin."""
     for part in re.split(r"[\W_]+", text):
-        yield from (piece for piece in _SEAM.split(part) if piece)
+        yield from (piece for piece in SEAM.split(part) if piece)
 
 
 @lru_cache(16_384)

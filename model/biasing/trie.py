@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from model.biasing.sound import SEAM
 from model.interfaces import Hotword
 
 LETTERS = 6  # of a phrase that says enough by itself
@@ -47,14 +47,11 @@ def forms(word: Hotword) -> Iterator[str]:
     yield from dict.fromkeys((word.text, word.text.lower(), _capitalised(word.text)))
 
 
-_SEAM = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def parted(text: str) -> Iterator[str]:
-    parts = _SEAM.split(text)
+def parted(word: Hotword) -> Iterator[str]:
+    """One that is put together from others, as somebody writes it who does not know it: Fast API, fast api."""
+    parts = SEAM.split(word.text)
     if len(parts) > 1 and min(map(len, parts)) > 1:
-        yield " ".join(parts)
-        yield " ".join(parts).lower()
+        yield from (" ".join(parts), " ".join(parts).lower())
 
 
 def worth(word: Hotword, letters: int = LETTERS) -> float:
