@@ -42,7 +42,7 @@ class ReadingOptions:
     among: int = AMONG
     most_bonus: float = 14.0
     unsaid: float = 4.0  # nats for each second of audio that a reading leaves unsaid at its end, or of voice between its words
-    rest_s: float = 0.6  # of audio that a text leaves unsaid at its end: it is also read on
+    more_s: float = 0.6  # of voice for which a text has no words: it is also read on behind its end
     contenders: int = 2  # readings of a mixed text that one phrase more is tried in, if they are as good as the best but for
     close: float = 3.0  # so many nats
     alike: float = 75.0  # per cent, of a phrase that is likely
@@ -162,10 +162,11 @@ class Readings:
         return [best, *others[: self.options.contenders - 1]] if text.is_mixed else [best]
 
     def _further(self, text: Text) -> Row | None:
-        """To be read on where the text ends, if there is more to hear."""
-        row, at = text.row, len(text.row.tokens)
-        others = [token for token, _ in row.near[at] if token not in row.ends] if at < len(row.near) else []
-        if row.is_cut or not others or _unsaid(row) < self.options.rest_s * FRAMES_PER_SECOND:
+        """To be read on where the text ends, if it has no words for some of the voice."""
+        row, options = text.row, self.options
+        more = missing(row, text.pieces(row.tokens), text.voiced(), options.gaps) / FRAMES_PER_SECOND
+        others = [token for near in row.near[len(row.tokens) :] for token, _ in near if token not in row.ends]
+        if row.is_cut or more < options.more_s or not others:
             return None
         draft = [*row.tokens, others[0]]
         return replace(row.afresh(), draft=draft, kept=frozenset(range(len(draft))))
@@ -269,7 +270,7 @@ class Readings:
 
     def _score(self, text: Text, row: Row) -> float:
         left_out = missing(row, text.pieces(row.tokens), text.voiced(), self.options.gaps) if text.is_mixed else 0
-        unsaid_s = (_unsaid(row) + left_out) / FRAMES_PER_SECOND
+        unsaid_s = ((row.heard - _reach(row)) * row.unit_frames + left_out) / FRAMES_PER_SECOND
         return _likelihood(row) - self.options.unsaid * unsaid_s
 
     def _known(self, lists: Sequence[HotwordList]) -> Callable[[str], bool]:
@@ -354,9 +355,9 @@ def _cost(row: Row) -> float:
     return -_likelihood(row) / (len(row.tokens) + 1)
 
 
-def _unsaid(row: Row) -> int:
-    """Frames of audio behind the last one that any of its words reaches."""
-    return (row.heard - max(row.attended[: len(row.forced) + len(row.tokens)], default=0)) * row.unit_frames
+def _reach(row: Row) -> int:
+    """The unit of audio that any of its words reaches."""
+    return max(row.attended[: len(row.forced) + len(row.tokens)], default=0)
 
 
 def _texts(pieces: Pieces) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.biasing.branches import Beginnings, Branches
+from model.biasing.branches import Beginnings, Branches, BranchOptions
 from model.biasing.readings import Text
 from model.decoding import Ask, Row, rescore
 from model.interfaces import DecodeContext, Hotword, Samples, StepRequest, UtteranceId
@@ -33,9 +33,9 @@ class Reading:
         row = rescore(self.choose, self.text.row, [*self.encode(said), end], 0)
         return replace(row, tokens=row.tokens[:-1], log_probabilities=row.log_probabilities[:-1])
 
-    def branches(self, row: Row, hotwords: tuple[Hotword, ...] = HOTWORDS) -> list[str]:
+    def branches(self, row: Row, hotwords: tuple[Hotword, ...] = HOTWORDS, options: BranchOptions = BranchOptions()) -> list[str]:
         pieces = self.text.pieces(row.tokens)
-        found = Branches(self.encode).read(self.choose, self.text.row, row, pieces, [hotwords], 12.0)
+        found = Branches(self.encode, options).read(self.choose, self.text.row, row, pieces, [hotwords], 12.0)
         return [self.decode(row.tokens) for row in found]
 
 
@@ -58,6 +58,21 @@ def test_what_comes_before_and_after_it_stays(reading: Reading):
 @torch.inference_mode()
 def test_symbols_of_a_phrase_are_said_by_their_names(reading: Reading):
     found = reading.branches(reading.spoiled(" The quick frog jumps over the lazy dog."), (Hotword("brown_fox"),))
+    assert found[0] == " The quick brown fox jumps over the lazy dog."
+
+
+@torch.inference_mode()
+def test_a_name_put_together_is_written_in_parts(reading: Reading):
+    assert reading.branches(reading.spoiled(), (Hotword("LazyDog"),))[0] == " The quick brown fox jumps over the lazy dog."
+
+
+@torch.inference_mode()
+def test_phrases_that_begin_alike_do_not_crowd_each_other_out(reading: Reading):
+    others = [
+        Hotword(f"lazy {word}") for word in "loading evaluation initialisation import reader writer attribute property".split()
+    ]
+    few = BranchOptions(surprising=2, near=1)
+    found = reading.branches(reading.spoiled(), (*others, Hotword("lazy dog")), few)
     assert found[0] == " The quick brown fox jumps over the lazy dog."
 
 

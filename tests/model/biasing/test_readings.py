@@ -15,7 +15,7 @@ from bench.speech import fan
 from model.biasing.gaps import Gap
 from model.biasing.phrases import Memory, Phrases
 from model.biasing.readings import Hint, ReadingOptions, Readings, Text
-from model.decoding import Row
+from model.decoding import Row, decode, rescore
 from model.interfaces import DecodeContext, Hotword, Hypothesis, Recogniser, Samples, StepRequest, UtteranceId
 
 HOTWORDS = tuple(map(Hotword, "quick brown fox|lazy dog|Kubernetes|LoRA|nginx|Redis|TensorRT|PostgreSQL".split("|")))
@@ -87,12 +87,28 @@ def test_what_is_sure_is_not_read_again(engine: Any, fox: Samples, options: Read
     assert "quick brown fox" in heard(engine, fox)
     with pytest.raises(AssertionError, match="read again"):
         heard(engine, noisy(fox, -7.0))
+    engine.close(UtteranceId("a", 0))
 
 
 def test_all_readings_of_clear_speech_leave_it_as_it_is(engine: Recogniser, fox: Samples, options: Readings):
     options.options = replace(options.options, doubt=-1.0)
     others = HOTWORDS[2:]
     assert heard(engine, fox, others) == heard(engine, fox, ())
+
+
+@torch.inference_mode()
+def test_a_text_that_ends_too_early_is_read_on(recogniser: Any, fox: Samples, monkeypatch: pytest.MonkeyPatch):
+    readings, texts = recogniser._text._readings, list[Text]()
+    monkeypatch.setattr(
+        readings, "revise", lambda _, found: {} if texts.extend(t for t in found.values() if t.voiced().any()) else {}
+    )
+    said = heard(recogniser, fox)
+    (text,), choose, tokenizer = texts, recogniser._choose, recogniser.tokenizer
+    assert readings._further(text) is None
+    early = rescore(choose, text.row, tokenizer.encode(" The quick brown"), 0, margin=5.5)
+    further = readings._further(replace(text, row=early))
+    decode(choose, [further])
+    assert tokenizer.decode(further.tokens).strip().lower() == said
 
 
 def test_noise_has_no_phrases(engine: Recogniser):
@@ -224,6 +240,18 @@ def test_what_is_left_unsaid_costs():
     assert best(row("hello"), row("nginx", -5.0, reach=40)) == "nginx"  # 1.2 s at 4 nats
     assert best(row("hello"), row("nginx", -6.0, reach=40)) == "hello"
     assert best(row("on", reach=20), row("on and on", -6.0)) == "on and on"
+
+
+def test_of_mixed_texts_those_that_are_close_are_foremost():
+    def foremost(*likelihoods: float, is_mixed: bool) -> list[float]:
+        rows = [row("on", each) for each in likelihoods]
+        text = Text(rows[0], [()], Memory(), lambda _: [], lambda first, hint: None, is_whole=True, is_mixed=is_mixed)
+        readings = Readings(Phrases(lambda text: [], lambda tokens: ""), ReadingOptions(contenders=2, close=3.0))
+        return [each.log_probabilities[0] for each in readings._foremost(text, rows)]
+
+    assert foremost(-9.0, -6.0, -7.0, -8.0, is_mixed=True) == [-6.0, -7.0]
+    assert foremost(-9.0, -5.0, -8.1, is_mixed=True) == [-5.0]
+    assert foremost(-9.0, -6.0, -7.0, is_mixed=False) == [-6.0]
 
 
 def test_a_reading_that_was_cut_is_the_last_resort():

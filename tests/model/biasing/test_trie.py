@@ -1,11 +1,28 @@
 from __future__ import annotations
 
-from model.biasing.trie import Trie, forms
+import pytest
+
+from model.biasing.trie import Trie, forms, parted
 from model.interfaces import Hotword
 
 
 def test_forms():
     assert list(forms(Hotword("nginx", sounds_like=("engine X",)))) == ["nginx", "Nginx"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("FastAPI", ["Fast API", "fast api"]),
+        ("MultiHeadAttention", ["Multi Head Attention", "multi head attention"]),
+        ("PostgreSQL", ["Postgre SQL", "postgre sql"]),
+        ("nginx", []),
+        ("KV cache", []),
+        ("gRPC", []),  # one letter is no word
+    ],
+)
+def test_names_put_together_are_also_written_in_parts(name: str, parts: list[str]):
+    assert list(parted(Hotword(name))) == parts
 
 
 def test_it_holds_each_form_with_and_without_its_space():
