@@ -109,6 +109,9 @@ class Speller:
         for number, part in enumerate(parts, 1):
             if not part.letters or (number > 1 and _is_parted(parts[number - 2], part)):
                 break
+            owner = letters(parts[number - 2].owner) if number > 1 else ""
+            if owner and self._is_prefix(key + owner + part.letters):  # "poster's QL" for "posters QL"
+                key, sizes[-1] = key + owner, sizes[-1] + len(owner)
             key += part.letters
             sizes.append(len(part.letters))
             form = self._form(key, sizes, parts[:number])

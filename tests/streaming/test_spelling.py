@@ -14,7 +14,7 @@ TERMS = tuple(
     for text, *sayings in (
         ("LoRA",), ("RoPE",), ("LayerNorm",), ("MultiHeadAttention",), ("AWQ",), ("INT4",), ("KV cache",), ("AdamW",), ("IAM",),
         ("NCCL", "nickel"), ("nginx", "engine X"), ("CUDA_VISIBLE_DEVICES=0,1", "cuda visible devices equals zero comma one"),
-        ("IT",), ("CUDA_VISIBLE_DEVICES",), ("显存",), ("C++",), ("stdout", "standard out"),
+        ("IT",), ("PostgreSQL", "posters Q L"), ("CUDA_VISIBLE_DEVICES",), ("显存",), ("C++",), ("stdout", "standard out"),
     )
     for sayings in [tuple(sayings)]
 )  # fmt: skip
@@ -51,6 +51,8 @@ def written(text: str, *, is_end: bool = True) -> str:
         ('the "rope" trick', 'the "RoPE" trick'),
         ("把|显|存|加|大", "把显存加大"),
         ("in C++ code", "in C++ code"),
+        ("in Poster's QL, and", "in PostgreSQL, and"),
+        ("the Postgre SQL's tables", "the PostgreSQL's tables"),
         ("write to standard out!", "write to stdout!"),
     ],
 )
