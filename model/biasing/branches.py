@@ -31,8 +31,8 @@ class BranchOptions:
     """Bounds in nats are for a weight of 1."""
 
     margin: float = 12.0  # that the first token may be less likely than the likeliest one there
-    surprising: int = 32  # places with the first token of phrases, which is likelier there than elsewhere: all those are weighed
-    near: int = 8  # likewise, as it is near
+    surprising: int = 32  # phrases that are weighed because their first token is likelier there than elsewhere
+    near: int = 8  # because it is near
     least: float = 0.0  # nats that all tokens with the phrase's bonus must be worth more than what is likeliest there
     most: int = 4  # that are read on
     loyal: float = 2.0  # by which tokens of the text after the phrase may be less likely than the best ones, and stay
@@ -91,42 +91,55 @@ class Branches:
         self.options = options or BranchOptions()
         self._beginnings = Kept(lambda hotwords: Beginnings(hotwords, encode))
 
-    def read(self, choose: Chooser, first: Row, row: Row, pieces: Pieces, lists: Iterable[HotwordList], bonus: float) -> list[Row]:
+    def read(
+        self,
+        choose: Chooser,
+        first: Row,
+        row: Row,
+        pieces: Pieces,
+        lists: Iterable[HotwordList],
+        bonus: float,
+        *,
+        is_wide: bool = False,
+    ) -> list[Row]:
         """What follows where a phrase is put into the row's text, of the phrases that promise most.
 
-        `first`: the row whose place it is read at; `pieces`: the row's words; `bonus`: nats that a phrase is worth.
+        `first`: the row whose place it is read at; `pieces`: the row's words; `bonus`: nats that a phrase is worth;
+        `is_wide`: phrases that begin with the same token at the same place count as one.
         """
         known = [self._beginnings(hotwords) for hotwords in lists]
         each = [beginnings for list_ in known for beginnings in list_.each]
         heard = _heard(choose, first, row, pieces, np.concatenate([list_.tokens for list_ in known]))
-        weighed = list(dict.fromkeys(self._weighed(heard, each, bonus)))
+        weighed = list(dict.fromkeys(self._weighed(heard, each, bonus, is_wide)))
         chosen = sorted(self._promising(choose, heard, weighed, bonus), key=lambda each: -each[0])[: self.options.most]
         return [_read_on(choose, heard, branch, looked, self.options.loyal) for _, branch, looked in chosen]
 
-    def _weighed(self, heard: Heard, each: Sequence[Sequence[Beginning]], bonus: float) -> Iterator[Branch]:
-        yield from self._foremost(heard, heard.surprises, each, bonus, self.options.surprising)
-        yield from self._foremost(heard, heard.gains, each, bonus, self.options.near)
+    def _weighed(self, heard: Heard, each: Sequence[Sequence[Beginning]], bonus: float, is_wide: bool) -> Iterator[Branch]:
+        yield from self._foremost(heard, heard.surprises, each, bonus, self.options.surprising, is_wide)
+        yield from self._foremost(heard, heard.gains, each, bonus, self.options.near, is_wide)
 
     def _foremost(
-        self, heard: Heard, scores: NDArray[np.float32], each: Sequence[Sequence[Beginning]], bonus: float, count: int
+        self,
+        heard: Heard,
+        scores: NDArray[np.float32],
+        each: Sequence[Sequence[Beginning]],
+        bonus: float,
+        count: int,
+        is_wide: bool,
     ) -> Iterator[Branch]:
-        """All phrases of the best so many places and first tokens, each where its score is highest.
-
-        Phrases that share both cost hardly more than one.
-        """
+        """So many phrases, each at the place and with the first token where its score is highest."""
         near = heard.gains >= -self.options.margin
         order = np.argsort(np.where(near, -scores, np.inf), axis=None, kind="stable")[: int(near.sum())]
         taken = dict[Hotword, int]()
         for index in order.tolist():
-            (at, token), known = divmod(index, near.shape[1]), len(taken)
+            at, token = divmod(index, near.shape[1])
             for beginning in each[token]:
                 branch, word = Branch(heard.places[at], beginning, float(heard.gains[at, token])), beginning.hotword
                 is_worth = branch.value(0.0, bonus) >= self.options.least
                 if is_worth and taken.get(word, index) == index and _fits(heard, at, beginning):
                     taken[word] = index
                     yield branch
-            count -= len(taken) > known
-            if not count:
+            if len(set(taken.values()) if is_wide else taken) >= count:
                 return
 
     def _promising(

@@ -162,11 +162,11 @@ class Readings:
         return [best, *others[: self.options.contenders - 1]] if text.is_mixed else [best]
 
     def _further(self, text: Text) -> Row | None:
-        """To be read on where the text ends, if it has no words for some of the voice."""
+        """To be read on where the text ends, if it is mixed and has no words for some of the voice."""
         row, options = text.row, self.options
         more = missing(row, text.pieces(row.tokens), text.voiced(), options.gaps) / FRAMES_PER_SECOND
         others = [token for near in row.near[len(row.tokens) :] for token, _ in near if token not in row.ends]
-        if row.is_cut or more < options.more_s or not others:
+        if not text.is_mixed or row.is_cut or more < options.more_s or not others:
             return None
         draft = [*row.tokens, others[0]]
         return replace(row.afresh(), draft=draft, kept=frozenset(range(len(draft))))
@@ -220,7 +220,8 @@ class Readings:
     def _branched(self, choose: Chooser, text: Text, row: Row) -> Row:
         """What becomes of it with one phrase more, and one more again, as long as that is better."""
         for _ in range(self.options.branchings):
-            branches = self.branches.read(choose, text.row, row, text.pieces(row.tokens), text.lists, self._bonus(text.lists))
+            pieces, bonus = text.pieces(row.tokens), self._bonus(text.lists)
+            branches = self.branches.read(choose, text.row, row, pieces, text.lists, bonus, is_wide=text.is_mixed)
             count = len(self._found(text, row))
             better = self._best(text, [row, *branches], count)
             if better is row:

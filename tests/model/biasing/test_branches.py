@@ -33,9 +33,11 @@ class Reading:
         row = rescore(self.choose, self.text.row, [*self.encode(said), end], 0)
         return replace(row, tokens=row.tokens[:-1], log_probabilities=row.log_probabilities[:-1])
 
-    def branches(self, row: Row, hotwords: tuple[Hotword, ...] = HOTWORDS, options: BranchOptions = BranchOptions()) -> list[str]:
+    def branches(
+        self, row: Row, hotwords: tuple[Hotword, ...] = HOTWORDS, options: BranchOptions = BranchOptions(), is_wide: bool = False
+    ) -> list[str]:
         pieces = self.text.pieces(row.tokens)
-        found = Branches(self.encode, options).read(self.choose, self.text.row, row, pieces, [hotwords], 12.0)
+        found = Branches(self.encode, options).read(self.choose, self.text.row, row, pieces, [hotwords], 12.0, is_wide=is_wide)
         return [self.decode(row.tokens) for row in found]
 
 
@@ -72,7 +74,9 @@ def test_phrases_that_begin_alike_do_not_crowd_each_other_out(reading: Reading):
         Hotword(f"lazy {word}") for word in "loading evaluation initialisation import reader writer attribute property".split()
     ]
     few = BranchOptions(surprising=2, near=1)
-    found = reading.branches(reading.spoiled(), (*others, Hotword("lazy dog")), few)
+    hotwords = (*others, Hotword("lazy dog"))
+    assert "lazy dog" not in str(reading.branches(reading.spoiled(), hotwords, few))
+    found = reading.branches(reading.spoiled(), hotwords, few, is_wide=True)
     assert found[0] == " The quick brown fox jumps over the lazy dog."
 
 

@@ -106,7 +106,8 @@ def test_a_text_that_ends_too_early_is_read_on(recogniser: Any, fox: Samples, mo
     (text,), choose, tokenizer = texts, recogniser._choose, recogniser.tokenizer
     assert readings._further(text) is None
     early = rescore(choose, text.row, tokenizer.encode(" The quick brown"), 0, margin=5.5)
-    further = readings._further(replace(text, row=early))
+    assert readings._further(replace(text, row=early)) is None
+    further = readings._further(replace(text, row=early, is_mixed=True))
     decode(choose, [further])
     assert tokenizer.decode(further.tokens).strip().lower() == said
 
