@@ -105,16 +105,20 @@ class Speller:
 
     def _at(self, words: Sequence[Word], parts: Sequence[_Parts], *, is_end: bool) -> Written:
         key, best, count = "", None, 0
-        sizes: list[int] = []
+        sizes, said = list[int](), list[_Parts]()
         for number, part in enumerate(parts, 1):
-            if not part.letters or (number > 1 and _is_parted(parts[number - 2], part)):
+            if said and not part.letters:  # a mark that is a word of its own
+                said[-1] = said[-1]._replace(after=said[-1].after + part.before + part.after)
+                continue
+            if not part.letters or (said and _is_parted(said[-1], part)):
                 break
-            owner = letters(parts[number - 2].owner) if number > 1 else ""
+            owner = letters(said[-1].owner) if said else ""
             if owner and self._is_prefix(key + owner + part.letters):  # "poster's QL" for "posters QL"
                 key, sizes[-1] = key + owner, sizes[-1] + len(owner)
             key += part.letters
             sizes.append(len(part.letters))
-            form = self._form(key, sizes, parts[:number])
+            said.append(part)
+            form = self._form(key, sizes, said)
             if form:
                 best, count = form, number
             if not self._is_prefix(key):

@@ -51,6 +51,8 @@ def written(text: str, *, is_end: bool = True) -> str:
         ('the "rope" trick', 'the "RoPE" trick'),
         ("把|显|存|加|大", "把显存加大"),
         ("in C++ code", "in C++ code"),
+        ("in posters|, QL|, and", "in PostgreSQL, and"),
+        ("in posters|. QL and", "in posters. QL and"),
         ("in Poster's QL, and", "in PostgreSQL, and"),
         ("the Postgre SQL's tables", "the PostgreSQL's tables"),
         ("write to standard out!", "write to stdout!"),

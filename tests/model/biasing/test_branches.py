@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.biasing.branches import Beginnings, Branches, BranchOptions
+from model.biasing.branches import Beginnings, Branches, Heard
 from model.biasing.readings import Text
 from model.decoding import Ask, Row, rescore
 from model.interfaces import DecodeContext, Hotword, Samples, StepRequest, UtteranceId
@@ -37,7 +37,7 @@ class Reading:
         self, row: Row, hotwords: tuple[Hotword, ...] = HOTWORDS, options: BranchOptions = BranchOptions(), is_wide: bool = False
     ) -> list[str]:
         pieces = self.text.pieces(row.tokens)
-        found = Branches(self.encode, options).read(self.choose, self.text.row, row, pieces, [hotwords], 12.0, is_wide=is_wide)
+        found = Branches(self.encode).read(self.choose, self.text.row, row, pieces, [hotwords], 12.0)
         return [self.decode(row.tokens) for row in found]
 
 
@@ -68,16 +68,16 @@ def test_a_name_put_together_is_written_in_parts(reading: Reading):
     assert reading.branches(reading.spoiled(), (Hotword("LazyDog"),))[0] == " The quick brown fox jumps over the lazy dog."
 
 
-@torch.inference_mode()
-def test_phrases_that_begin_alike_do_not_crowd_each_other_out(reading: Reading):
-    others = [
-        Hotword(f"lazy {word}") for word in "loading evaluation initialisation import reader writer attribute property".split()
-    ]
-    few = BranchOptions(surprising=2, near=1)
-    hotwords = (*others, Hotword("lazy dog"))
-    assert "lazy dog" not in str(reading.branches(reading.spoiled(), hotwords, few))
-    found = reading.branches(reading.spoiled(), hotwords, few, is_wide=True)
-    assert found[0] == " The quick brown fox jumps over the lazy dog."
+def test_in_a_wide_search_phrases_that_begin_alike_do_not_crowd_out_others(reading: Reading):
+    branches, row = Branches(reading.encode), reading.text.row
+    known = Beginnings(tuple(map(Hotword, ("red", "ray", "rot", "sun"))), lambda text: [*map(ord, text)])
+    r_first = np.array([[3.0 if token == ord("r") else 2.0 if token == ord("s") else 1.0 for token in known.tokens]], np.float32)
+    heard = Heard(row, row, [], [0], [0], np.zeros_like(r_first), r_first)
+
+    def weighed(is_wide: bool) -> set[str]:
+        return {each.beginning.letters for each in branches._foremost(heard, r_first, known.each, 12.0, 2, is_wide)}
+
+    assert weighed(False) == {"red", "ray", "rot"} and weighed(True) == {"red", "ray", "rot", "sun"}
 
 
 @torch.inference_mode()
