@@ -33,9 +33,7 @@ class Reading:
         row = rescore(self.choose, self.text.row, [*self.encode(said), end], 0)
         return replace(row, tokens=row.tokens[:-1], log_probabilities=row.log_probabilities[:-1])
 
-    def branches(
-        self, row: Row, hotwords: tuple[Hotword, ...] = HOTWORDS, options: BranchOptions = BranchOptions(), is_wide: bool = False
-    ) -> list[str]:
+    def branches(self, row: Row, hotwords: tuple[Hotword, ...] = HOTWORDS) -> list[str]:
         pieces = self.text.pieces(row.tokens)
         found = Branches(self.encode).read(self.choose, self.text.row, row, pieces, [hotwords], 12.0)
         return [self.decode(row.tokens) for row in found]
