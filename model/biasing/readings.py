@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from model.biasing.branches import Branches
 from model.biasing.gaps import Gap, GapOptions, doubted, gaps, missing, starts_of
+from model.biasing.judgement import cost, judged, likelihood, reach, read, with_text
 from model.biasing.likely import letters
 from model.biasing.phrases import AMONG, HotwordList, Kept, Memory, Phrases, rarity
 from model.biasing.sound import sounds
 from model.biasing.trie import Trie, worth
 from model.biasing.walk import BiasOptions, Favour
-from model.decoding import Chooser, Row, decode, rescore
+from model.decoding import Chooser, Row, decode
 from model.interfaces import Hotword, Word
 from model.lengths import FRAMES_PER_SECOND
 from model.words import Pieces
@@ -121,9 +122,9 @@ class Readings:
 
     def _chosen(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
         """The best texts, where these are not the first ones."""
-        doubted = {i: text for i, text in texts.items() if _cost(text.row) > self.options.doubt}
-        read = {i: [text.row] for i, text in texts.items()} | self._read_again(choose, doubted)
-        found = {i: self._with_branches(choose, texts[i], rows) if choose.can_branch else rows[0] for i, rows in read.items()}
+        doubted = {i: text for i, text in texts.items() if cost(text.row) > self.options.doubt}
+        again = {i: [text.row] for i, text in texts.items()} | self._read_again(choose, doubted)
+        found = {i: self._with_branches(choose, texts[i], rows) if choose.can_branch else rows[0] for i, rows in again.items()}
         for row in (*found.values(), *(text.row for text in texts.values())):
             row.is_stale = True
         better = {i: row for i, row in found.items() if row is not texts[i].row}
@@ -141,17 +142,17 @@ class Readings:
 
     def _read_again(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, list[Row]]:
         """The foremost of all readings."""
-        clear = _read(choose, {i: text.clear() for i, text in texts.items()})
-        foreign = _read(choose, {i: text.again(text.row, Hint(is_foreign=True)) for i, text in texts.items() if text.is_mixed})
-        further = _read(choose, {i: self._further(text) for i, text in texts.items()})
+        clear = read(choose, {i: text.clear() for i, text in texts.items()})
+        foreign = read(choose, {i: text.again(text.row, Hint(is_foreign=True)) for i, text in texts.items() if text.is_mixed})
+        further = read(choose, {i: self._further(text) for i, text in texts.items()})
         heard = {i: [text.row, *(own[i] for own in (clear, further) if i in own)] for i, text in texts.items()}
         hints = {i: self._hints(text, [*heard[i], *([foreign[i]] if i in foreign else [])]) for i, text in texts.items()}
-        read = {i: list(rows) for i, rows in heard.items()}
+        rows = {i: list(own) for i, own in heard.items()}
         for number, place in product(range(max(map(len, hints.values()), default=0)), range(2)):
             asked = [i for i in texts if number < len(hints[i]) and place < len(heard[i])]
-            for i, row in _read(choose, {i: texts[i].again(heard[i][place], hints[i][number]) for i in asked}).items():
-                read[i].append(row)
-        return {i: self._foremost(text, _judged(choose, text.row, read[i])) for i, text in texts.items()}
+            for i, row in read(choose, {i: texts[i].again(heard[i][place], hints[i][number]) for i in asked}).items():
+                rows[i].append(row)
+        return {i: self._foremost(text, judged(choose, text.row, rows[i])) for i, text in texts.items()}
 
     def _foremost(self, text: Text, readings: Sequence[Row]) -> list[Row]:
         """The best one, and if the text is mixed the others that are close."""
@@ -175,7 +176,7 @@ class Readings:
         row = text.row
         if not (text.is_whole and row.tokens) or row.is_silent:
             return False
-        is_doubtful = _cost(row) > min(self.options.unsure, self.options.doubt)
+        is_doubtful = cost(row) > min(self.options.unsure, self.options.doubt)
         return is_doubtful and (text.is_mixed or self._score(text, row) < -self.options.least)
 
     def _hints(self, text: Text, heard: Iterable[Row]) -> list[Hint]:
@@ -240,8 +241,8 @@ class Readings:
         for gap in sorted(self._places(text), reverse=True)[: self.options.most_gaps]:
             put = self._put(text, found, gap, self._heard(choose, text.part(gap.start, gap.stop)))
             if put and len(found.forced) + len(found.tokens) + len(put) < found.limit:
-                more = _with(choose, text.row, [*found.tokens[: gap.place], *put, *found.tokens[gap.until :]])
-                found = more if _likelihood(more) >= _likelihood(found) - self.options.put else found
+                more = with_text(choose, text.row, [*found.tokens[: gap.place], *put, *found.tokens[gap.until :]])
+                found = more if likelihood(more) >= likelihood(found) - self.options.put else found
         return None if found is text.row else found
 
     def _places(self, text: Text) -> Iterator[Gap]:
@@ -265,14 +266,14 @@ class Readings:
         decode(choose, [part.row])
         best = self.revise(choose, {0: part}).get(0, part.row)
         found = self._found(part, best)
-        loss, bound = _likelihood(part.row) - _likelihood(best), self.options.heard - rarity(part.lists, self.options.among)
+        loss, bound = likelihood(part.row) - likelihood(best), self.options.heard - rarity(part.lists, self.options.among)
         is_near = loss <= bound * self._worth(part.lists, found) / self._bonus(part.lists)
         return {key: self._phrases.bare(tokens) for key, tokens in found.items()} if is_near else {}
 
     def _score(self, text: Text, row: Row) -> float:
         left_out = missing(row, text.pieces(row.tokens), text.voiced(), self.options.gaps) if text.is_mixed else 0
-        unsaid_s = ((row.heard - _reach(row)) * row.unit_frames + left_out) / FRAMES_PER_SECOND
-        return _likelihood(row) - self.options.unsaid * unsaid_s
+        unsaid_s = ((row.heard - reach(row)) * row.unit_frames + left_out) / FRAMES_PER_SECOND
+        return likelihood(row) - self.options.unsaid * unsaid_s
 
     def _known(self, lists: Sequence[HotwordList]) -> Callable[[str], bool]:
         """Whether these letters are a phrase's."""
@@ -308,57 +309,6 @@ def _worths(hotwords: HotwordList) -> Mapping[str, float]:
     """By the letters of what may be written for a phrase: what it is worth."""
     pairs = ((letters(said), word) for word in hotwords for said in word.traces)
     return {key: worth(word) for key, word in pairs if key}
-
-
-def _read(choose: Chooser, rows: Mapping[int, Row | None]) -> dict[int, Row]:
-    found = {i: row for i, row in rows.items() if row is not None}
-    if found:
-        decode(choose, list(found.values()))
-    return found
-
-
-def _judged(choose: Chooser, first: Row, rows: Sequence[Row]) -> list[Row]:
-    """Each text once."""
-    own = dict[tuple[tuple[int, ...], bool], Row]()
-    for row in rows:
-        own.setdefault((tuple(row.tokens), row.is_cut), row)
-    return [_as_heard(choose, first, row) for row in own.values()]
-
-
-def _as_heard(choose: Chooser, first: Row, row: Row) -> Row:
-    """What was read with a prompt or without the noise, as likely as it is without the one and with the other."""
-    if row.place is first.place and row.prompt == first.prompt:
-        return row
-    return replace(_with(choose, first, row.tokens), is_cut=row.is_cut)
-
-
-def _with(choose: Chooser, first: Row, tokens: list[int]) -> Row:
-    """The row with this text, as likely as it is."""
-    (end,) = list(first.ends)[:1]
-    scored = rescore(choose, first, [*tokens, end], 0, margin=first.margin)
-    return replace(
-        scored,
-        tokens=tokens,
-        log_probabilities=scored.log_probabilities[:-1],
-        end_log_probability=scored.log_probabilities[-1],
-        scores=[each[:, : len(first.forced) + len(tokens) + 1] for each in scored.scores],
-        attended=scored.attended[:-1],
-        near=scored.near[:-1],
-    )
-
-
-def _likelihood(row: Row) -> float:
-    return sum(row.log_probabilities) + row.end_log_probability
-
-
-def _cost(row: Row) -> float:
-    """Nats a token, with the end."""
-    return -_likelihood(row) / (len(row.tokens) + 1)
-
-
-def _reach(row: Row) -> int:
-    """The unit of audio that any of its words reaches."""
-    return max(row.attended[: len(row.forced) + len(row.tokens)], default=0)
 
 
 def _texts(pieces: Pieces) -> list[str]:
