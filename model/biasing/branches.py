@@ -130,7 +130,7 @@ class Branches:
         """So many phrases, each at the place and with the first token where its score is highest."""
         near = heard.gains >= -self.options.margin
         order = np.argsort(np.where(near, -scores, np.inf), axis=None, kind="stable")[: int(near.sum())]
-        taken = dict[Hotword, int]()
+        taken, begun = dict[Hotword, int](), set[int]()
         for index in order.tolist():
             at, token = divmod(index, near.shape[1])
             for beginning in each[token]:
@@ -138,8 +138,9 @@ class Branches:
                 is_worth = branch.value(0.0, bonus) >= self.options.least
                 if is_worth and taken.get(word, index) == index and _fits(heard, at, beginning):
                     taken[word] = index
+                    begun.add(index)
                     yield branch
-            if len(set(taken.values()) if is_wide else taken) >= count:
+            if len(begun if is_wide else taken) >= count:
                 return
 
     def _promising(

@@ -64,7 +64,7 @@ def doubted(row: Row, starts: Sequence[int], pieces: Pieces, is_known: Callable[
 def missing(row: Row, pieces: Pieces, voiced: NDArray[np.bool_], options: GapOptions) -> int:
     """Frames of voice that are too many for the words that they are given, and those after the last word.
 
-    None if it cannot be told who speaks when.
+    0 if it cannot be told who speaks when.
     """
     return sum(more for _, _, more in _spans(starts_of(row), pieces, voiced, options)) if len(voiced) else 0
 

@@ -156,18 +156,20 @@ class Readings:
 
     def _foremost(self, text: Text, readings: Sequence[Row]) -> list[Row]:
         """The best one, and if the text is mixed the others that are close."""
-        best = self._best(text, readings)
-        is_whole, value = self._value(text, best)
-        others = [row for row in readings if row is not best and self._value(text, row) >= (is_whole, value - self.options.close)]
-        others.sort(key=lambda row: self._value(text, row), reverse=True)
-        return [best, *others[: self.options.contenders - 1]] if text.is_mixed else [best]
+        values = [self._value(text, row) for row in readings]
+        order = sorted(range(len(readings)), key=values.__getitem__, reverse=True)
+        is_whole, value = values[order[0]]
+        close = [readings[n] for n in order if values[n] >= (is_whole, value - self.options.close)]
+        return close[: self.options.contenders if text.is_mixed else 1]
 
     def _further(self, text: Text) -> Row | None:
         """To be read on where the text ends, if it is mixed and has no words for some of the voice."""
+        if not text.has_gaps:
+            return None
         row, options = text.row, self.options
         more = missing(row, text.pieces(row.tokens), text.voiced(), options.gaps) / FRAMES_PER_SECOND
         others = [token for near in row.near[len(row.tokens) :] for token, _ in near if token not in row.ends]
-        if not text.is_mixed or row.is_cut or more < options.more_s or not others:
+        if more < options.more_s or not others:
             return None
         draft = [*row.tokens, others[0]]
         return replace(row.afresh(), draft=draft, kept=frozenset(range(len(draft))))
@@ -215,8 +217,8 @@ class Readings:
 
     def _with_branches(self, choose: Chooser, text: Text, readings: Sequence[Row]) -> Row:
         """The best of what becomes of them; one phrase more than in the first must lead."""
-        branched = [self._branched(choose, text, row) for row in readings]
-        return self._best(text, branched, len(self._found(text, branched[0])))
+        first, *others = (self._branched(choose, text, row) for row in readings)
+        return self._best(text, [first, *others], len(self._found(text, first))) if others else first
 
     def _branched(self, choose: Chooser, text: Text, row: Row) -> Row:
         """What becomes of it with one phrase more, and one more again, as long as that is better."""

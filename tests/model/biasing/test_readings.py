@@ -99,9 +99,7 @@ def test_all_readings_of_clear_speech_leave_it_as_it_is(engine: Recogniser, fox:
 @torch.inference_mode()
 def test_a_text_that_ends_too_early_is_read_on(recogniser: Any, fox: Samples, monkeypatch: pytest.MonkeyPatch):
     readings, texts = recogniser._text._readings, list[Text]()
-    monkeypatch.setattr(
-        readings, "revise", lambda _, found: {} if texts.extend(t for t in found.values() if t.voiced().any()) else {}
-    )
+    monkeypatch.setattr(readings, "revise", lambda _, found: texts.extend(t for t in found.values() if t.voiced().any()) or {})
     said = heard(recogniser, fox)
     (text,), choose, tokenizer = texts, recogniser._choose, recogniser.tokenizer
     assert readings._further(text) is None
