@@ -36,7 +36,8 @@ class TextOptions:
     confidence: tuple[float, float] = (0.85, 0.95)  # slope and offset of the calibration, fitted to the embedded model
     character_confidence: tuple[float, float] = (0.65, 0.7)  # the same where a word is a character
     phrase_confidence: tuple[float, float] = (0.5, 3.0)  # of phrases put where the model would have written something else
-    silent_probability: float = 0.62  # of the no-speech token: at least this, and
+    silent_probability: tuple[float, float] = (0.3, 0.7)  # of the no-speech token: more than this where
+    silent_rate: float = 1.5  # at most so many tokens a second were written, or more; and
     silent_doubt: float = 1.2  # this much of it together with half the doubt (mean -log p) of the text, means silence
     has_quick_partials: bool = False  # their word times from where each token looked most, without warping
 
@@ -249,10 +250,11 @@ class WhisperText:
             return False
         if not (row.tokens and stream.is_audible):
             return True
+        o, said = self.options, _undoubted(row)
         silent = float(row.start_logits.softmax(0)[self._tokenizer.no_speech])
-        said = _undoubted(row)
         mean = (sum(said) + row.end_log_probability) / (len(said) + 1)
-        return silent > self.options.silent_probability and silent - mean / 2 > self.options.silent_doubt
+        is_talk = len(row.tokens) * SAMPLE_RATE > o.silent_rate * stream.samples
+        return silent > o.silent_probability[is_talk] and silent - mean / 2 > o.silent_doubt
 
     def _possible(self, request: StepRequest) -> dict[str, int]:
         """Languages that it may be, and their tokens."""

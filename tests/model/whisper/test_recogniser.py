@@ -138,6 +138,14 @@ def test_silence_and_noise_say_nothing(recogniser):
         assert one_shot(recogniser, sound).words == ()
 
 
+@pytest.mark.parametrize("language", [None, "en", "zh"])
+@pytest.mark.parametrize("opening", [320, 640, 1600])
+def test_noise_that_sets_in_says_nothing(recogniser, opening, language):
+    """As when a microphone opens; the model is far less sure then that nobody speaks."""
+    noise = (0.05 * np.random.default_rng(0).standard_normal(128_000)).astype(np.float32)
+    assert one_shot(recogniser, np.concatenate([np.zeros(opening, np.float32), noise]), language).words == ()
+
+
 def test_a_buzz_of_formants_does_not_run_on(recogniser):
     """What webrtcvad takes for speech, but nobody said."""
     assert len(one_shot(recogniser, voice(5.0)).words) <= 12
