@@ -36,8 +36,9 @@ class TextOptions:
     confidence: tuple[float, float] = (0.85, 0.95)  # slope and offset of the calibration, fitted to the embedded model
     character_confidence: tuple[float, float] = (0.65, 0.7)  # the same where a word is a character
     phrase_confidence: tuple[float, float] = (0.5, 3.0)  # of phrases put where the model would have written something else
-    silent_probability: tuple[float, float] = (0.3, 0.7)  # of the no-speech token: more than this where
-    silent_rate: float = 1.5  # at most so many tokens a second were written, or more; and
+    silent_probability: float = 0.7  # of the no-speech token: more than this, or
+    silent_short: tuple[float, float] = (0.62, 0.3)  # than this, before and after other readings, where
+    silent_rate: float = 1.5  # at most so many tokens a second were written; and
     silent_doubt: float = 1.2  # this much of it together with half the doubt (mean -log p) of the text, means silence
     has_quick_partials: bool = False  # their word times from where each token looked most, without warping
 
@@ -122,9 +123,10 @@ class WhisperText:
                 rows[i] = self._row(batch[i], streams[i], places[i])
             verify(choose, [rows[i] for i in changed])
         finish(choose, rows)
-        for request, stream, row in zip(batch, streams, rows, strict=True):
-            row.is_silent = self._is_silent(request, stream, row)
+        silences = [self._silence(*each) for each in zip(batch, streams, rows, strict=True)]
+        self._hush(rows, streams, silences, 0)
         self._revise(choose, rows, batch, streams, ears)
+        self._hush(rows, streams, silences, 1)
         return rows
 
     def _revise(
@@ -245,16 +247,23 @@ class WhisperText:
             is_doubted=self._readings.is_doubted(request.context.hotwords, row, words),
         )
 
-    def _is_silent(self, request: StepRequest, stream: Written, row: Row) -> bool:
+    def _silence(self, request: StepRequest, stream: Written, row: Row) -> float:
+        """The probability that nobody speaks; without words no doubt about it."""
         if request.stable or row.start_logits is None:
-            return False
+            return 0.0
         if not (row.tokens and stream.is_audible):
-            return True
-        o, said = self.options, _undoubted(row)
-        silent = float(row.start_logits.softmax(0)[self._tokenizer.no_speech])
-        mean = (sum(said) + row.end_log_probability) / (len(said) + 1)
-        is_talk = len(row.tokens) * SAMPLE_RATE > o.silent_rate * stream.samples
-        return silent > o.silent_probability[is_talk] and silent - mean / 2 > o.silent_doubt
+            return inf
+        return float(row.start_logits.softmax(0)[self._tokenizer.no_speech])
+
+    def _hush(self, rows: Sequence[Row], streams: Sequence[Written], silences: Sequence[float], stage: int) -> None:
+        """Where nobody speaks by the doubt in the text, and by how short it is for its time."""
+        o = self.options
+        for row, stream, silence in zip(rows, streams, silences, strict=True):
+            said = _undoubted(row)
+            mean = (sum(said) + row.end_log_probability) / (len(said) + 1)
+            is_short = len(row.tokens) * SAMPLE_RATE <= o.silent_rate * stream.samples
+            bound = o.silent_short[stage] if is_short else o.silent_probability
+            row.is_silent |= silence > bound and silence - mean / 2 > o.silent_doubt
 
     def _possible(self, request: StepRequest) -> dict[str, int]:
         """Languages that it may be, and their tokens."""
