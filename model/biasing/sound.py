@@ -38,6 +38,7 @@ def sounds(text: str) -> set[str]:
     return {sound(text), sound(text, is_spelled=False)} - {""}
 
 
+@lru_cache(16_384)  # partials ask for the same again and again
 def sound(text: str, *, is_spelled: bool = True) -> str:
     """Of any text."""
     return "".join(_piece(piece, is_spelled) for piece in _pieces(unicodedata.normalize("NFKC", text)))
