@@ -63,6 +63,8 @@ class SoundIndex:
         self, words: Sequence[str], costs: Sequence[float], least: float, near: Sequence[Collection[int]]
     ) -> Iterator[Likely]:
         """For runs that cost at least so much together: phrases that begin with one of the tokens near at the first word."""
+        if sum(costs) < least:
+            return
         for start, own in groupby(_runs(words), key=lambda run: run[0]):
             runs = [(start, stop) for _, stop in own if sum(costs[start:stop]) >= least]
             among = {index: self._sounds[index] for token in near[start] for index in self._begun.get(token, ())} if runs else {}

@@ -215,8 +215,7 @@ class Phrases:
             return self.options.doubt * max(0.0, 2.0 - weight)
 
         index = self._indices(hotwords)
-        lowest = least(index.heaviest)
-        for likely in index.begun(words, costs, lowest, near) if sum(costs) >= lowest else ():
+        for likely in index.begun(words, costs, least(index.heaviest), near):
             if sum(costs[likely.start : likely.stop]) >= least(likely.hotword.weight):
                 yield likely
 

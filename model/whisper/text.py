@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.alignment import token_starts
+from model.biasing.judgement import cost
 from model.biasing.phrases import Memory, Phrases, places_of
 from model.biasing.readings import Hint, Readings, Text
 from model.decoding import Chooser, Row, finish, verify
@@ -259,11 +260,10 @@ class WhisperText:
         """Where nobody speaks by the doubt in the text, and by how short it is for its time."""
         o = self.options
         for row, stream, silence in zip(rows, streams, silences, strict=True):
-            said = _undoubted(row)
-            mean = (sum(said) + row.end_log_probability) / (len(said) + 1)
             is_short = len(row.tokens) * SAMPLE_RATE <= o.silent_rate * stream.samples
             bound = o.silent_short[stage] if is_short else o.silent_probability
-            row.is_silent |= silence > bound and silence - mean / 2 > o.silent_doubt
+            if silence > bound:
+                row.is_silent |= silence + cost(replace(row, log_probabilities=_undoubted(row))) / 2 > o.silent_doubt
 
     def _possible(self, request: StepRequest) -> dict[str, int]:
         """Languages that it may be, and their tokens."""
