@@ -21,7 +21,7 @@ from model.decoding import Row
 from model.devices import dtype_for, on, put
 from model.features import silent_value
 from model.graphs import Function, Graphs
-from model.interfaces import SAMPLE_RATE, DeviceLost, Hypothesis, ModelFailure, StepRequest, UtteranceId, Word
+from model.interfaces import SAMPLE_RATE, DeviceLost, Hotword, Hypothesis, ModelFailure, StepRequest, UtteranceId, Word
 from model.kv_cache import FrameStore
 from model.lengths import FRAME_SAMPLES, FRAMES_PER_SECOND, WINDOW_FRAMES, covering_frames, whole_frames
 from model.mel_store import Heard, MelStore
@@ -84,6 +84,10 @@ class BatchRecogniser(ABC):
         free, _ = torch.cuda.mem_get_info(self.device)
         affordable = int(free * self.options.memory_fraction - self._working_bytes()) // slot_bytes
         return max(2, min(affordable, _MOST_STREAMS))
+
+    @abstractmethod
+    def prepare(self, hotwords: tuple[Hotword, ...]) -> None:
+        """As Recogniser.prepare."""
 
     @abstractmethod
     def _memory_bytes(self) -> int:

@@ -146,6 +146,9 @@ class Recogniser(Protocol):
         Gives sentences on what does not run as it should.
         """
 
+    def prepare(self, hotwords: tuple[Hotword, ...]) -> None:
+        """Make what a list of hotwords takes, before a step needs it; from any thread."""
+
     def step(self, batch: Sequence[StepRequest]) -> Sequence[Hypothesis | ModelFailure]:
         """Answer each request, in order. Raises ModelFailure for the batch as a whole."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from model.interfaces import (
     SAMPLE_RATE,
+    Hotword,
     Hypothesis,
     ModelFailure,
     SampleIndex,
@@ -62,6 +63,9 @@ class ScriptedRecogniser:
     def warm_up(self, report: Callable[[str], object] = str) -> Sequence[str]:
         """Nothing to warm."""
         return ()
+
+    def prepare(self, hotwords: tuple[Hotword, ...]) -> None:
+        """Nothing is made of them."""
 
     def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
         """Answer each request, in order. Raises ModelFailure for one that breaks the contract of StepRequest."""

@@ -49,6 +49,7 @@ from server.rest.desk import Desk
 from server.rooms import SECRET_LENGTH, Rooms, checked
 from server.viewer import follow
 from server.wire import Gone, WebSocketWire, Wire
+from streaming.biasing import HotwordList
 from streaming.channels import Channels, session_of
 from streaming.commands import EndpointingConfig
 from streaming.errors import Overloaded, TranscriptionError
@@ -78,7 +79,8 @@ class Service:
         self.metrics = Metrics()
         self.engines = [Engine(recogniser, self.metrics) for recogniser in recognisers]
         self.gate = Gate(config, keys)
-        self.hotwords = HotwordLists(Path(config.hotwords) if config.hotwords else None, config.hotword_lists)
+        file = Path(config.hotwords) if config.hotwords else None
+        self.hotwords = HotwordLists(file, config.hotword_lists, self._prepare)
         self.admission = Admission(
             capacity(config, recognisers), self.metrics, is_able=lambda: any(e.is_able for e in self.engines)
         )
@@ -183,6 +185,10 @@ class Service:
         finally:
             self.live.discard(connection)
             self._running.discard(running)
+
+    def _prepare(self, hotwords: HotwordList) -> None:
+        for engine in self.engines:
+            engine.recogniser.prepare(hotwords)
 
     def _session(self, session_id: str, channels: int) -> Session | Channels:
         def made(name: str) -> Session:

@@ -92,7 +92,9 @@ def _serve(options: argparse.Namespace, console: Console) -> int:
 
     with listen(config.host, config.port) as listener, listen_wyoming(config) or nullcontext() as home:
         host, port = listener.getsockname()[:2]
-        service = Service(config, load_model(config, console), keys, home)
+        recognisers = load_model(config, console)
+        with console.status("preparing hotwords"):
+            service = Service(config, recognisers, keys, home)
         s, place = "s" if config.tls_cert else "", f"{f'[{host}]' if ':' in host else host}:{port}"
         page, url = f"http{s}://{place}/", f"ws{s}://{place}/v1/stream"
         logs.info("settings", **described(config))

@@ -7,7 +7,7 @@ A list is text, one phrase a line: `NCCL | nickel | N C C L` is a phrase and wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from server import logs
 from server.config import BadSetting
 from streaming.biasing import HotwordList, normalised
 from streaming.errors import LimitExceeded
+from streaming.spelling import spelling_of
 
 READY_MADE = Path(__file__).parent / "hotword_lists"
 MOST_SHARED = 20_000  # phrases of one list
@@ -25,14 +26,18 @@ _WATCH_S = 2.0
 class HotwordLists:
     """What sessions get; the file is read again when it changes, and stays as it was if it then has a fault."""
 
-    def __init__(self, file: Path | None = None, names: Sequence[str] = ()) -> None:
-        """Raises BadSetting."""
-        self._file, self._names = file, tuple(names)
+    def __init__(
+        self, file: Path | None = None, names: Sequence[str] = (), prepare: Callable[[HotwordList], object] = lambda hotwords: None
+    ) -> None:
+        """`prepare` is called with each list before a session gets it. Raises BadSetting."""
+        self._file, self._names, self._prepare = file, tuple(names), prepare
         for name in names:
             if name not in ready_made():
                 raise BadSetting(f"hotword_lists has {name!r}, expected some of {', '.join(ready_made())}")
         self._stamp = _stamp(file)
-        self._own: HotwordList = read(file) if file else ()
+        self._own = self._ready(read(file)) if file else ()
+        for name in self._names:
+            self._ready(ready_made_list(name))
 
     def __call__(self, names: Sequence[str]) -> tuple[HotwordList, ...]:
         """The lists of a session that names these, as they are now. Raises LimitExceeded."""
@@ -55,10 +60,16 @@ class HotwordLists:
             return
         self._stamp = stamp
         try:
-            self._own = read(file)
+            self._own = self._ready(read(file))
             logs.info("hotwords read again", file=file.name, phrases=len(self._own))
         except BadSetting as error:
             logs.warning("hotwords kept as they were", reason=str(error))
+
+    def _ready(self, hotwords: HotwordList) -> HotwordList:
+        """What takes long is made of it here, and not when somebody speaks."""
+        spelling_of(hotwords)
+        self._prepare(hotwords)
+        return hotwords
 
 
 def _stamp(file: Path | None) -> tuple[int, int] | None:

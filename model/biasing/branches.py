@@ -91,6 +91,10 @@ class Branches:
         self.options = options or BranchOptions()
         self._beginnings = Kept(lambda hotwords: Beginnings(hotwords, encode))
 
+    def prepare(self, hotwords: HotwordList) -> None:
+        """Make what is kept of a list."""
+        self._beginnings(hotwords)
+
     def read(
         self,
         choose: Chooser,

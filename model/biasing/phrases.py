@@ -123,6 +123,11 @@ class Phrases:
         self._tries = Kept(lambda hotwords: Trie.of(hotwords, self.encode))
         self._indices = Kept(lambda hotwords: SoundIndex((word for word in hotwords if word.weight > 0), self.encode))
 
+    def prepare(self, hotwords: HotwordList) -> None:
+        """Make what is kept of a list."""
+        self._tries(hotwords)
+        self._indices(hotwords)
+
     def anywhere(self, lists: Sequence[HotwordList], ends: frozenset[int]) -> Favour | None:
         """Every phrase, wherever it may begin."""
         tries = [trie for trie in map(self._tries, lists) if trie.weight]

@@ -103,6 +103,11 @@ class Readings:
         self.branches = Branches(phrases.encode)
         self._worths = Kept(_worths)
 
+    def prepare(self, hotwords: HotwordList) -> None:
+        """Make all that is kept of a list, which takes longer than a step should; from any thread."""
+        for make in (self._phrases.prepare, self.branches.prepare, self._worths):
+            make(hotwords)
+
     def revise(self, choose: Chooser, texts: Mapping[int, Text]) -> dict[int, Row]:
         """Rows that are better than those that were read first; of whole windows that are doubted, after all readings."""
         found = self._replaced(choose, texts)

@@ -22,7 +22,7 @@ from model.glm_asr.answer import unwrapped
 from model.glm_asr.configuration import MERGED_FRAMES
 from model.glm_asr.decoder import GlmAsrDecoder
 from model.glm_asr.model import GlmAsr
-from model.interfaces import Hypothesis, StepRequest, Word
+from model.interfaces import Hotword, Hypothesis, StepRequest, Word
 from model.kv_cache import RowCache
 from model.lengths import FRAME_SAMPLES
 from model.sampling import GreedyChoice, word_probability
@@ -59,6 +59,10 @@ class GlmAsrRecogniser(BatchRecogniser):
             len(self._prompt.header),
             self.graphs,
         )
+
+    def prepare(self, hotwords: tuple[Hotword, ...]) -> None:
+        """As Recogniser.prepare."""
+        self._readings.prepare(hotwords)
 
     def _decoder_steps(self) -> Iterable[Step]:
         return self._choose.steps()

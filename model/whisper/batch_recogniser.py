@@ -17,7 +17,7 @@ from model.batch_stream import EncoderJob, Stream, fresh
 from model.checkpoint import Checkpoint
 from model.decoding import Row
 from model.devices import put
-from model.interfaces import Hypothesis, StepRequest, Word
+from model.interfaces import Hotword, Hypothesis, StepRequest, Word
 from model.lengths import WINDOW_FRAMES
 from model.linear import Norm
 from model.whisper.batch_decoder import FRAME_BUCKETS, WhisperBatchDecoder
@@ -61,6 +61,10 @@ class WhisperBatchRecogniser(BatchRecogniser):
         for frames in FRAME_BUCKETS:
             self._choose.variant = frames
             yield from self._choose.steps()
+
+    def prepare(self, hotwords: tuple[Hotword, ...]) -> None:
+        """As Recogniser.prepare."""
+        self._text.prepare(hotwords)
 
     # audio
 

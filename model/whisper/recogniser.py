@@ -15,7 +15,7 @@ from torch import Tensor
 from model.biasing.phrases import Memory
 from model.decoding import Row
 from model.features import LEAD_FRAMES, MelWindow, mel_filters, silent_value
-from model.interfaces import Hypothesis, StepRequest, UtteranceId
+from model.interfaces import Hotword, Hypothesis, StepRequest, UtteranceId
 from model.kv_cache import FrameCache, SelfCache, SilentTail
 from model.lanes import Lanes
 from model.lengths import FRAME_SAMPLES, covering_frames, whole_frames
@@ -129,6 +129,10 @@ class WhisperRecogniser:
         for slot in self._free:
             slot.reside()
         return ()
+
+    def prepare(self, hotwords: tuple[Hotword, ...]) -> None:
+        """As Recogniser.prepare."""
+        self._text.prepare(hotwords)
 
     def step(self, batch: Sequence[StepRequest]) -> list[Hypothesis]:
         """Answer each request, in order."""

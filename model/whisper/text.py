@@ -18,7 +18,7 @@ from model.biasing.phrases import Memory, Phrases, places_of
 from model.biasing.readings import Hint, Readings, Text
 from model.decoding import Chooser, Row, finish, verify
 from model.features import LEAD_FRAMES
-from model.interfaces import SAMPLE_RATE, DecodeContext, Hypothesis, StepRequest, Word
+from model.interfaces import SAMPLE_RATE, DecodeContext, Hotword, Hypothesis, StepRequest, Word
 from model.lengths import FRAME_SAMPLES, whole_frames
 from model.sampling import GreedyChoice, calibrated, word_probability
 from model.whisper.configuration import WhisperConfig
@@ -103,6 +103,10 @@ class WhisperText:
         said = [t for word in words for t in word.tokens]
         stream.prompt = (stream.prompt + said)[-self.options.prompt_tokens :]
         stream.draft = stream.draft[len(said) :] if stream.draft[: len(said)] == said else []
+
+    def prepare(self, hotwords: tuple[Hotword, ...]) -> None:
+        """As Recogniser.prepare."""
+        self._readings.prepare(hotwords)
 
     # decoding
 

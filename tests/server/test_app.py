@@ -5,16 +5,18 @@ import concurrent.futures
 import json
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from model.interfaces import Hypothesis, StepRequest
+from model.interfaces import Hotword, Hypothesis, StepRequest
 from model.scripted import ScriptedRecogniser
 from server.app import Service, capacity
 from server.config import Config
+from streaming.biasing import HotwordList
 from streaming.errors import RecogniserFailed
 from tests.helpers import s16, silence, talk
 from tests.server.conftest import SPEECH, Peer, Running, Serve, wait_for
@@ -237,3 +239,13 @@ def test_no_page_may_read_what_the_gate_or_the_settings_do_not_name(serve: Serve
         answer = requests.get(f"http://{running.address}/healthz", headers={"origin": origin}, timeout=10)
         assert "access-control-allow-origin" not in answer.headers
         assert requests.get(f"http://{running.address}/v1/models", headers={"origin": origin}, timeout=10).status_code == 403
+
+
+def test_lists_of_hotwords_are_prepared_on_all_devices(tmp_path: Path):
+    prepared = list[tuple[int, HotwordList]]()
+    recognisers = [ScriptedRecogniser() for _ in range(2)]
+    for number, recogniser in enumerate(recognisers):
+        recogniser.prepare = lambda hotwords, number=number: prepared.append((number, hotwords))  # type: ignore[method-assign,misc]
+    (tmp_path / "own.txt").write_text("LoRA\n")
+    Service(Config(hotwords=str(tmp_path / "own.txt")), recognisers)
+    assert prepared == [(number, (Hotword("LoRA"),)) for number in range(2)]

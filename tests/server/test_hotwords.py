@@ -10,6 +10,7 @@ import pytest
 from model.interfaces import Hotword, Word
 from server.config import BadSetting
 from server.hotwords import HotwordLists, read, ready_made, ready_made_list
+from streaming.biasing import HotwordList
 from streaming.errors import LimitExceeded
 from streaming.spelling import Speller, letters, spelling_of
 
@@ -86,12 +87,13 @@ def test_a_session_gets_the_file_the_servers_lists_and_its_own(tmp_path: Path):
 
 
 def test_the_file_is_read_again_when_it_changes(tmp_path: Path):
-    file = write(tmp_path / "a.txt", "one\n")
-    lists = HotwordLists(file)
+    file, prepared = write(tmp_path / "a.txt", "one\n"), list[HotwordList]()
+    lists = HotwordLists(file, ("gpu",), prepared.append)
+    assert [id(each) for each in lists(())] == [id(each) for each in prepared]
     write(file, "two\nthree\n")
     lists._refresh(file)
-    assert lists(()) == ((Hotword("two"), Hotword("three")),)
+    assert lists(())[0] == (Hotword("two"), Hotword("three")) and lists(())[0] is prepared[-1]
     write(file, "x" * 200)
     os.utime(file, (1, 1))
     lists._refresh(file)
-    assert lists(()) == ((Hotword("two"), Hotword("three")),)
+    assert lists(())[0] == (Hotword("two"), Hotword("three")) and len(prepared) == 3

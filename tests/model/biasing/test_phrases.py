@@ -89,3 +89,19 @@ def test_nothing_is_favoured_without_weight():
     phrases = Phrases(lambda text: [ord(c) for c in text], lambda ids: "".join(map(chr, ids)), PhraseOptions())
     assert phrases.anywhere(((Hotword("a", 0.0),),), frozenset()) is None
     assert phrases.anywhere(((Hotword("a"),),), frozenset()) is not None
+
+
+def test_a_step_makes_nothing_of_a_list_that_is_prepared(engine: Recogniser, fox: Samples, monkeypatch: pytest.MonkeyPatch):
+    def step(hotwords: tuple[Hotword, ...]) -> Hypothesis:
+        context = DecodeContext("en", hotwords=(hotwords,))
+        (answer,) = engine.step([StepRequest(UtteranceId("prepared", 0), 0, 0, fox, True, True, 0.0, context)])
+        assert isinstance(answer, Hypothesis)
+        return answer
+
+    prepared, other = (tuple(Hotword(f"{word}{n}") for word in ("Foxx", "LoRA")) for n in range(2))
+    engine.prepare(prepared)
+    monkeypatch.setattr("model.biasing.phrases.SoundIndex", None)
+    monkeypatch.setattr("model.biasing.branches.Beginnings", None)
+    assert text(step(prepared)) == PLAIN
+    with pytest.raises(TypeError, match="not callable"):
+        step(other)
