@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from functools import cache
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ Linear: TypeAlias = Callable[[Tensor], Tensor]  # [N, in] -> [N, out]
 Weights: TypeAlias = Mapping[str, Tensor]
 
 _TINY = 1e-12
+_LEVELS = 127  # of a weight's magnitude
+_FEWER_LEVELS = 84  # where pairs of products saturate: still fewer are coarser, more saturate more often
 
 
 class FloatLinear:
@@ -33,20 +36,37 @@ class Int8Linear:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        scale = weight.abs().amax(1).clamp_min(_TINY) / 127
-        zeros = torch.zeros(len(scale), dtype=torch.long)
-        quantised = torch.quantize_per_channel(weight, scale.double(), zeros, 0, torch.qint8)
-        self._packed = torch.ops.quantized.linear_prepack(quantised, None)
+        self._packed = _packed(weight, _FEWER_LEVELS if _saturates() else _LEVELS)
         self._pin = torch.zeros(1, weight.shape[1])
         self._pin[0, 0], self._pin[0, 1] = 1.0, -1.0
         self.bias = bias
 
     def __call__(self, x: Tensor) -> Tensor:
         """float32[N, in] -> float32[N, out]."""
-        scale = x.abs().amax(1, keepdim=True).clamp_min_(_TINY)
+        scale = _downward(x) if _saturates() else x.abs().amax(1, keepdim=True).clamp_min_(_TINY)
         y: Tensor = torch.ops.quantized.linear_dynamic(torch.cat([x / scale, self._pin]), self._packed)[:-1]
         y.mul_(scale)
         return y if self.bias is None else y.add_(self.bias)
+
+
+def _downward(x: Tensor) -> Tensor:
+    """Each row's largest magnitude, negative if that is above zero: divided by it the row reaches -1, which is 0 to the kernel."""
+    low, high = torch.aminmax(x, dim=1, keepdim=True)
+    return torch.where(high > -low, -high, (-low).clamp_min_(_TINY))
+
+
+def _packed(weight: Tensor, levels: int) -> Any:
+    scale = weight.abs().amax(1).clamp_min(_TINY) / levels
+    zeros = torch.zeros(len(scale), dtype=torch.long)
+    quantised = torch.quantize_per_channel(weight, scale.double(), zeros, 0, torch.qint8)
+    return torch.ops.quantized.linear_prepack(quantised, None)
+
+
+@cache
+def _saturates() -> bool:
+    """Without VNNI the kernel adds products in pairs, in 16 bits, which two of the greatest do not fit (docs/decisions/0019)."""
+    ones = torch.ones(64, 64)
+    return not torch.allclose(torch.ops.quantized.linear_dynamic(ones, _packed(ones, _LEVELS)), ones @ ones, rtol=0.02)
 
 
 def linear(weight: Tensor, bias: Tensor | None, precision: str) -> Linear:

@@ -57,3 +57,17 @@ def test_an_output_without_weights_gives_the_bias():
 
 def test_no_rows_give_no_rows():
     assert linear(WEIGHT, BIAS, "int8")(torch.zeros(0, 64)).shape == (0, 48)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("level", [1e-4, 300.0])
+def test_the_greatest_products_do_not_saturate(sign, level):
+    x, weight = torch.full((3, 512), sign * level), random(32, 512, seed=7).abs() + 1.0
+    torch.testing.assert_close(Int8Linear(weight, None)(x), FloatLinear(weight, None)(x), rtol=0.01, atol=0.0)
+
+
+def test_a_few_loud_inputs_among_quiet_ones_do_not_saturate():
+    x, weight = random(20, 512, seed=8), random(32, 512, seed=9)
+    x[:, ::64] = 20.0
+    exact = FloatLinear(weight, None)(x)
+    assert float((Int8Linear(weight, None)(x) - exact).norm() / exact.norm()) < 0.03
