@@ -170,10 +170,20 @@ def _with_second(choose: Chooser, heard: Heard, branches: Iterable[Branch]) -> I
     for (place, token), own in begun.items():
         of = np.array([branch.beginning.tokens[:2][-1] for branch in own])
         asks.append(Ask(first.place, [token], first.given + place, first.heard, 1, 1, False, None, of=of))
-    for own, found in zip(begun.values(), choose(asks) if asks else (), strict=True):
+    for own, found in zip(begun.values(), _answers(choose, heard, asks), strict=True):
         (p,) = found.of
         assert p is not None
         yield from ((b, float(each) if len(b.beginning.tokens) > 1 else 0.0) for b, each in zip(own, p, strict=True))
+
+
+def _answers(choose: Chooser, heard: Heard, asks: Sequence[Ask]) -> list[Choices]:
+    """To asks in the midst of the text; its keys and values, which they overwrite, are made again."""
+    if not asks:
+        return []
+    start, stop = asks[-1].start - heard.first.given, asks[0].start + 1 - heard.first.given
+    text = heard.row.tokens[start:stop]
+    again = [replace(asks[-1], tokens=text, aligned=len(text), wanted=1, of=None)] if text else []
+    return list(choose([*asks, *again]))[: len(asks)]
 
 
 def _heard(choose: Chooser, first: Row, row: Row, pieces: Pieces, tokens: NDArray[np.int64]) -> Heard:

@@ -39,7 +39,7 @@ class Kept(Generic[Made]):
         self._make, self._made = make, OrderedDict[int, tuple[HotwordList, Made]]()
 
     def __call__(self, hotwords: HotwordList) -> Made:
-        """Of this list; the least recently used one of many is forgotten."""
+        """Of this list; the least recently used one of many is forgotten. Two threads may make the same, and one of them stays."""
         found = self._made.pop(id(hotwords), None) or (hotwords, self._make(hotwords))
         self._made[id(hotwords)] = found
         if len(self._made) > _MOST_LISTS:

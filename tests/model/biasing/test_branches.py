@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from model.biasing.branches import Beginnings, Branches, Heard
+from model.biasing.branches import Beginnings, Branches, Heard, _heard
 from model.biasing.readings import Text
-from model.decoding import Ask, Row, rescore
+from model.decoding import Ask, Choices, Row, rescore
 from model.interfaces import DecodeContext, Hotword, Samples, StepRequest, UtteranceId
 
 HOTWORDS = tuple(map(Hotword, "lazy dog|Kubernetes|LoRA|nginx|Redis|TensorRT|PostgreSQL|dogfood".split("|")))
@@ -109,6 +109,27 @@ def test_asks_at_one_place_do_not_disturb_each_other_if_later_ones_come_first(re
         np.testing.assert_allclose(found.given, alone.given, atol=0.05)
         np.testing.assert_allclose(found.log_probabilities, alone.log_probabilities, atol=0.05)
         assert all(a is not None and len(a) == 2 for a in found.of)
+
+
+@torch.inference_mode()
+def test_phrases_are_weighed_behind_the_text_as_it_is(reading: Reading):
+    row, seen = reading.spoiled(), list[tuple[Ask, Choices]]()
+    early = tuple(map(Hotword, ("quit smoking", "brawn drain", "box cutter", "folks music")))
+    known, branches = Beginnings(HOTWORDS + early, reading.encode), Branches(reading.encode)
+    heard = _heard(reading.choose, reading.text.row, row, reading.text.pieces(row.tokens), known.tokens)
+
+    def choose(asks: list[Ask]) -> list[Choices]:
+        answers = list(reading.choose(asks))
+        seen.extend(zip(asks, answers, strict=True))
+        return answers
+
+    assert list(branches._promising(choose, heard, branches._weighed(heard, known.each, 12.0, False), 12.0))  # type: ignore[arg-type]
+    weighed = [(ask, found) for ask, found in seen if ask.is_scored]
+    for ask, found in weighed:
+        reading.spoiled()  # the keys and values of the text
+        (alone,) = reading.choose([ask])
+        np.testing.assert_allclose(found.given, alone.given, atol=0.1)
+    assert min(ask.start for ask, _ in seen) < max(ask.start for ask, _ in weighed)
 
 
 def test_ways_to_write_a_phrase_are_found_by_their_first_token():
