@@ -182,7 +182,7 @@ def _answers(choose: Chooser, heard: Heard, asks: Sequence[Ask]) -> list[Choices
         return []
     start, stop = asks[-1].start - heard.first.given, asks[0].start + 1 - heard.first.given
     text = heard.row.tokens[start:stop]
-    again = [replace(asks[-1], tokens=text, aligned=len(text), wanted=1, of=None)] if text else []
+    again = [replace(asks[-1], tokens=text, of=None)] if text else []
     return list(choose([*asks, *again]))[: len(asks)]
 
 
