@@ -14,7 +14,7 @@ Weights: TypeAlias = Mapping[str, Tensor]
 
 _TINY = 1e-12
 _LEVELS = 127  # of a weight's magnitude
-_FEWER_LEVELS = 84  # where pairs of products saturate: still fewer are coarser, more saturate more often
+_FEWER_LEVELS = 95  # where pairs of products saturate: still fewer are coarser, more saturate more often
 
 
 class FloatLinear:
