@@ -35,9 +35,9 @@ class HotwordLists:
             if name not in ready_made():
                 raise BadSetting(f"hotword_lists has {name!r}, expected some of {', '.join(ready_made())}")
         self._stamp = _stamp(file)
-        self._own = self._ready(read(file)) if file else ()
-        for name in self._names:
-            self._ready(ready_made_list(name))
+        self._own: HotwordList = read(file) if file else ()
+        for hotwords in self(()):
+            self._ready(hotwords)
 
     def __call__(self, names: Sequence[str]) -> tuple[HotwordList, ...]:
         """The lists of a session that names these, as they are now. Raises LimitExceeded."""
