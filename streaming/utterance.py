@@ -122,6 +122,8 @@ class Utterance:
             return self._restart(words)
         elif hypothesis.whole_window and (known := self._before_foreign(words)) is not None:
             return self._restart(known)
+        elif self._is_foreign_to_context(words):
+            return self._restart(self._context_words(words))
         elif hypothesis.whole_window and (committed := self.planner.roll(words)):
             return self._stabiliser.roll(committed)
         return None
@@ -134,6 +136,16 @@ class Utterance:
         known = tuple(word for word in words if word.start < start)
         is_doubtful = _mean(words[len(known) :]) < _LEAST_FILLED
         return known if is_doubtful and self.planner.can_restart(self._told_end(known), is_part=False) else None
+
+    def _is_foreign_to_context(self, words: tuple[Word, ...]) -> bool:
+        """The window's language was that of the words before the utterance; its own are doubtful, and so is the language now."""
+        known = self._context_words(words)
+        is_open = not self._is_language_given and len(self._stabiliser.window) <= len(known) < len(words)
+        is_doubtful = self._language_confidence < _LEAST_FILLED and _mean(words[len(known) :]) < _LEAST_FILLED
+        return bool(known) and is_open and is_doubtful and self.planner.can_restart(self._told_end(known), is_part=False)
+
+    def _context_words(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        return tuple(word for word in words if word.end <= self.planner.start)
 
     def _language_has_changed(self, hypothesis: Hypothesis) -> bool:
         """In the middle: what was heard in the one language is missing from what is heard in the other."""
@@ -161,14 +173,14 @@ class Utterance:
     def _restart(self, words: tuple[Word, ...], until: SampleIndex | None = None) -> Transcript:
         """These words of the window are kept; what comes after them is heard anew."""
         at = self._told_end(words)
-        self._note_language()
+        self._note_language(words)
         transcript = self._stabiliser.keep(words)
         self.planner.restart(at, until)
         self._is_ready = False
         return transcript
 
-    def _note_language(self) -> None:
-        count = sum(word.end > self.planner.start for word in self._stabiliser.in_window)
+    def _note_language(self, words: tuple[Word, ...]) -> None:
+        count = sum(word.end > self.planner.start for word in words)
         self._spoken.append((self._language, self._language_confidence, count))
 
     def fail(self, at: SampleIndex) -> None:
@@ -225,7 +237,7 @@ class Utterance:
         words = _within(self._writer.write_all(heard), self.planner.start, self._end)
         if self.events and isinstance(self.events[-1], PartialTranscript):
             self.events.pop()
-        self._note_language()
+        self._note_language(self._stabiliser.in_window)
         language, confidence, _ = max(self._spoken, key=lambda spoken: spoken[2])
         languages = tuple(dict.fromkeys(spoken[0] for spoken in self._spoken if spoken[0] and (spoken[2] or not words)))
         self.final = FinalTranscript(

@@ -272,3 +272,16 @@ def test_what_follows_a_context_in_another_language_is_heard_without_it():
     assert (alone.start, alone.stable) == (16_000, ())
     made.answer(heard(alone, "fr", HALLO))
     assert (made.final.words, made.final.languages) == ((HALLO,), ("fr",))
+
+
+@pytest.mark.parametrize(("confidence", "in_language", "is_anew"), [(0.6, 0.6, True), (0.9, 0.6, False), (0.6, 0.9, False)])
+def test_doubtful_words_in_the_doubtful_language_of_a_context_are_heard_without_it(
+    confidence: float, in_language: float, is_anew: bool
+):
+    context = Context(8_000, np.zeros(8_000, np.float32), (Word(" zero", 9_000, 15_000, 0.9),))
+    made = utterance(context=context)
+    doubtful = replace(HALLO, confidence=confidence)
+    made.answer(heard(made.next_request(0.0), "en", *context.words, doubtful, confidence=in_language))
+    assert made.planner.take_left_stream() == is_anew
+    if is_anew:
+        assert made.next_request(0.0).start == 16_000 and made.events == [SpeechStarted(3, 16_000)]

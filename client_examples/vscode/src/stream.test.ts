@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { AddressInfo, Server, Socket, connect, createServer } from "node:net";
-import { test } from "node:test";
+import { TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Settings, Stream } from "./stream";
 
@@ -40,10 +40,10 @@ function dictation(settings: Partial<Settings>, times = quick, happened = (_: st
   return { stream, told, ended };
 }
 
-async function speak(stream: Stream, from = 0, until = sound.length): Promise<void> {
+async function speak(stream: Stream, from = 0, until = sound.length, blockMs = BLOCK_MS): Promise<void> {
   for (let at = from; at < until; at += BLOCK) {
     stream.hear(sound.subarray(at, Math.min(at + BLOCK, until)));
-    await sleep(BLOCK_MS);
+    await sleep(blockMs);
   }
 }
 
@@ -76,6 +76,11 @@ class Network {
   private port = 0;
   connections = 0;
 
+  /** It ends with the test, however that ends: what is open keeps Node alive. */
+  constructor(context: TestContext) {
+    context.after(() => this.close());
+  }
+
   async open(): Promise<string> {
     await new Promise<void>((done) => this.server.listen(this.port, "127.0.0.1", done));
     this.port = (this.server.address() as AddressInfo).port;
@@ -104,6 +109,7 @@ class Network {
   }
 
   close(): Promise<void> {
+    if (!this.server.listening) return Promise.resolve();
     const closed = new Promise<void>((done) => this.server.close(() => done()));
     this.cut();
     return closed;
@@ -128,8 +134,8 @@ test("sound that came before the server was reached is heard", async () => {
   assertHeard(told.finals);
 });
 
-test("a connection that is cut in each utterance costs no word, and none comes twice", async () => {
-  const network = new Network();
+test("a connection that is cut in each utterance costs no word, and none comes twice", async (context) => {
+  const network = new Network(context);
   let isCut = false;
   let cuts = 0;
   const { stream, told, ended } = dictation({ url: await network.open() }, quick, (event) => {
@@ -139,17 +145,15 @@ test("a connection that is cut in each utterance costs no word, and none comes t
     }
     isCut = event === "partial";
   });
-  await speak(stream);
-  await speak(stream);
+  for (let time = 0; time < 2; time++) await speak(stream, 0, sound.length, 2 * BLOCK_MS); // a slow server has partials, too
   stream.stop();
   assert.equal(await ended, undefined);
-  assert.ok(cuts >= 3 && network.connections === cuts + 1, `${cuts} cuts, ${network.connections} connections`);
+  assert.ok(cuts >= 2 && network.connections === cuts + 1, `${cuts} cuts, ${network.connections} connections`);
   assertHeard(told.finals, `${STENOLINE_TEXT} ${STENOLINE_TEXT}`);
-  await network.close();
 });
 
-test("a server that is away for a while costs no word", async () => {
-  const network = new Network();
+test("a server that is away for a while costs no word", async (context) => {
+  const network = new Network(context);
   const { stream, told, ended } = dictation({ url: await network.open() });
   const middle = BLOCK * Math.round(sound.length / BLOCK / 2);
   await speak(stream, 0, middle);
@@ -160,12 +164,11 @@ test("a server that is away for a while costs no word", async () => {
   stream.stop();
   assert.equal(await ended, undefined);
   assertHeard(told.finals);
-  await network.close();
 });
 
-test("a connection that went silent is given up and made anew", async () => {
-  const network = new Network();
-  const { stream, told, ended } = dictation({ url: await network.open() }, { ...quick, beatMs: 300 });
+test("a connection that went silent is given up and made anew", async (context) => {
+  const network = new Network(context);
+  const { stream, told, ended } = dictation({ url: await network.open() }, { ...quick, beatMs: 600 });
   const middle = BLOCK * Math.round(sound.length / BLOCK / 2);
   await speak(stream, 0, middle);
   network.stall();
@@ -174,7 +177,6 @@ test("a connection that went silent is given up and made anew", async () => {
   assert.equal(await ended, undefined);
   assert.ok(network.connections >= 2);
   assertHeard(told.finals);
-  await network.close();
 });
 
 test("without a server it says so after some tries", async () => {

@@ -105,3 +105,4 @@ def test_a_step_makes_nothing_of_a_list_that_is_prepared(engine: Recogniser, fox
     assert text(step(prepared)) == PLAIN
     with pytest.raises(TypeError, match="not callable"):
         step(other)
+    engine.close(UtteranceId("prepared", 0))
