@@ -14,7 +14,7 @@ from pathlib import Path
 from model.interfaces import Hotword
 from server import logs
 from server.config import BadSetting
-from streaming.biasing import HotwordList, normalised
+from streaming.biasing import HotwordList, checked, normalised
 from streaming.errors import LimitExceeded
 from streaming.spelling import spelling_of
 
@@ -101,7 +101,7 @@ def read(file: Path) -> HotwordList:
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.startswith("#"):
             try:
-                words += normalised([_parsed(line)])
+                words.append(checked(_parsed(line)))
             except (LimitExceeded, ValueError) as error:
                 raise BadSetting(f"hotwords file {file}, line {number}: {error}") from None
     try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeAlias
 
 from model.interfaces import Hotword
@@ -15,22 +17,37 @@ LONGEST_HOTWORD = 100  # characters
 MOST_SAYINGS = 16  # of one hotword
 HEAVIEST = 3.0
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_LETTER = re.compile(r"[^\W_]")
+
 HotwordList: TypeAlias = tuple[Hotword, ...]
 SharedLists: TypeAlias = Callable[[Sequence[str]], tuple[HotwordList, ...]]  # by their names. Raises LimitExceeded
 
 
 def normalised(hotwords: Iterable[Hotword], most: int = MOST_HOTWORDS) -> HotwordList:
-    """NFC, single spaces, each once. Raises LimitExceeded, which names the limit."""
+    """NFC, single spaces, each once; equal lists are one object. Raises LimitExceeded, which names the limit."""
+    return _normalised(tuple(hotwords), most)
+
+
+@lru_cache(64)
+def _normalised(hotwords: HotwordList, most: int) -> HotwordList:
     kept: dict[str, Hotword] = {}
     for number, word in enumerate(hotwords):
         if number >= most:
             raise _fault(f"more than {most:,} hotwords, expected at most that many")
-        word = _checked(word)
+        word = checked(word)
         kept.setdefault(word.text, word)
-    return tuple(kept.values())
+    return _one(tuple(kept.values()))
 
 
-def _checked(word: Hotword) -> Hotword:
+@lru_cache(64)
+def _one(hotwords: HotwordList) -> HotwordList:
+    """Much is made of a list, and kept by its identity; sessions of one application all bring the same."""
+    return hotwords
+
+
+def checked(word: Hotword) -> Hotword:
+    """One of them, normalised. Raises LimitExceeded."""
     if not 0 <= word.weight <= HEAVIEST:
         raise _fault(f"hotword {_shown(word.text)} has a weight of {word.weight:g}, expected 0 to {HEAVIEST:g}")
     if len(word.sounds_like) > MOST_SAYINGS:
@@ -42,10 +59,10 @@ def _checked(word: Hotword) -> Hotword:
 def _phrase(text: str) -> str:
     if len(text) > LONGEST_HOTWORD:
         raise _fault(f"hotword of {len(text)} characters, expected at most {LONGEST_HOTWORD}")
-    if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\t\n\r" for letter in text):
+    if _CONTROL.search(text):
         raise _fault(f"hotword {_shown(text)} has control characters, expected text")
     phrase = " ".join(unicodedata.normalize("NFC", text).split())
-    if not any(letter.isalnum() for letter in phrase):
+    if not _LETTER.search(phrase):
         raise _fault(f"hotword {_shown(text)} is empty, expected at least one letter or digit")
     return phrase
 

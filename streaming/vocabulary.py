@@ -7,7 +7,7 @@ from dataclasses import replace
 from model.interfaces import DecodeContext, Hotword
 from streaming.biasing import HotwordList, SharedLists, normalised
 from streaming.commands import SessionConfig
-from streaming.spelling import Speller, Spelling, spelling_of
+from streaming.spelling import Speller, spelling_of
 from streaming.text.style import TextStyle, check_style, stages
 from streaming.writing import Writer
 
@@ -22,7 +22,6 @@ class Vocabulary:
         self._shared = shared
         self._names: tuple[str, ...] = ()
         self._own: HotwordList = ()
-        self._spelling = Spelling(())
         self._spoken = DecodeContext()
         self._style = TextStyle()
 
@@ -34,7 +33,7 @@ class Vocabulary:
 
     def take(self, config: SessionConfig) -> None:
         """From now on those of this configuration, which were checked."""
-        self._own, self._names, self._spelling = config.hotwords, config.hotword_lists, Spelling(config.hotwords)
+        self._own, self._names = config.hotwords, config.hotword_lists
         self._spoken = DecodeContext(config.language, config.prompt, config.languages)
         self._style = config.text
 
@@ -45,7 +44,5 @@ class Vocabulary:
 
     def in_force(self) -> tuple[DecodeContext, Speller]:
         """What an utterance knows before it is heard, and how it is written."""
-        shared = self._shared(self._names)
-        own = [(self._own, self._spelling)] if self._own else []
-        pairs = [*own, *((each, spelling_of(each)) for each in shared)]
-        return replace(self._spoken, hotwords=tuple(each for each, _ in pairs)), Speller([each for _, each in pairs])
+        lists = (*([self._own] if self._own else []), *self._shared(self._names))
+        return replace(self._spoken, hotwords=lists), Speller([spelling_of(each) for each in lists])

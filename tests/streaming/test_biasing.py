@@ -55,3 +55,7 @@ def test_a_server_without_lists_says_so():
     with pytest.raises(LimitExceeded, match="'gpu', expected none") as caught:
         no_lists(("gpu",))
     assert caught.value.field == "hotword_lists"
+
+
+def test_equal_lists_are_one_object():
+    assert normalised(plain("LoRA", "RoPE")) is normalised(plain(" LoRA ", "RoPE", "LoRA")) is not normalised(plain("LoRA"))
