@@ -46,6 +46,13 @@ def batch(request: pytest.FixtureRequest, embedded_directory: Path) -> WhisperBa
     return WhisperBatchRecogniser(embedded_directory, BatchOptions(policy=request.param, capacity=6))
 
 
+@pytest.fixture(scope="module")
+def alone(batch: WhisperBatchRecogniser) -> list[list[Hypothesis]]:
+    """Each clip's partials and its final, heard one after the other."""
+    with torch.inference_mode():
+        return [steps(batch, heard(*each)) for each in CLIPS]
+
+
 def test_finals_are_those_of_the_recogniser_for_a_cpu(batch, recogniser):
     clips = [heard(*each) for each in CLIPS]
     found = batch.step([request(f"batch {i}", s, 0, len(s), final=True) for i, s in enumerate(clips)])
@@ -54,30 +61,27 @@ def test_finals_are_those_of_the_recogniser_for_a_cpu(batch, recogniser):
     assert same >= 3 and [h.language for h in found] == ["en", "en", "zh", "es"]  # int8 there, float32 here
 
 
-def test_step_by_step_ends_where_one_shot_ends(batch):
-    for each in CLIPS:
+def test_step_by_step_ends_where_one_shot_ends(batch, alone):
+    for each, (*partials, final) in zip(CLIPS, alone, strict=True):
         samples = heard(*each)
-        *partials, final = steps(batch, samples)
         (whole,) = batch.step([request("whole", samples, 0, len(samples), final=True)])
         assert text(final.words) == text(whole.words) != ""
         assert text(partials[-1].words), "nothing was shown while it was said"
 
 
-def test_a_batch_says_what_each_says_alone(batch):
+def test_a_batch_says_what_each_says_alone(batch, alone):
     clips = [heard(*each) for each in CLIPS]
-    alone = [[text(h.words) for h in steps(batch, s, f"alone {i}")] for i, s in enumerate(clips)]
     together: list[list[str]] = [[] for _ in clips]
     for at in range(0, max(map(len, clips)), HOP):
         live = [i for i, s in enumerate(clips) if at < len(s)]
         rows = [request(f"together {i}", clips[i], at, at + HOP, final=at + HOP >= len(clips[i])) for i in live]
         for i, hypothesis in zip(live, batch.step(rows), strict=True):
             together[i].append(text(hypothesis.words))
-    assert together == alone
+    assert together == [[text(hypothesis.words) for hypothesis in each] for each in alone]
 
 
-def test_word_times_run_forwards_within_the_audio(batch):
-    samples = heard("en", "counting")
-    for hypothesis in steps(batch, samples):
+def test_word_times_run_forwards_within_the_audio(alone):
+    for hypothesis in alone[CLIPS.index(("en", "counting"))]:
         times = [t for word in hypothesis.words for t in (word.start, word.end)]
         assert times == sorted(times) and (not times or times[-1] <= hypothesis.audio_end)
 
