@@ -21,7 +21,7 @@ _LEAST_GAP_MS = 1_000  # of voice without words, while the utterance goes on
 _LEAST_AT_END_MS = 600  # of it after the last word, when the utterance has ended
 _LEAST_ALONE_MS = 200  # of it then, if there is no word at all but those of the context
 _LEAST_KEPT = 0.5  # confidence of words behind which the window begins anew
-_LEAST_FILLED = 0.8  # of words where there had been none at first: with less they may be in another language
+_LEAST_FILLED = 0.8  # of words where there had been none at first, or behind a context: with less they may be in another language
 _LEAST_LANGUAGE_CONFIDENCE = 0.5  # noise heard alone is given words, but in no language in particular
 
 
@@ -122,8 +122,8 @@ class Utterance:
             return self._restart(words)
         elif hypothesis.whole_window and (known := self._before_foreign(words)) is not None:
             return self._restart(known)
-        elif self._is_foreign_to_context(words):
-            return self._restart(self._context_words(words))
+        elif known := self._foreign_context(words):
+            return self._restart(known)
         elif hypothesis.whole_window and (committed := self.planner.roll(words)):
             return self._stabiliser.roll(committed)
         return None
@@ -137,15 +137,13 @@ class Utterance:
         is_doubtful = _mean(words[len(known) :]) < _LEAST_FILLED
         return known if is_doubtful and self.planner.can_restart(self._told_end(known), is_part=False) else None
 
-    def _is_foreign_to_context(self, words: tuple[Word, ...]) -> bool:
-        """The window's language was that of the words before the utterance; its own are doubtful, and so is the language now."""
-        known = self._context_words(words)
-        is_open = not self._is_language_given and len(self._stabiliser.window) <= len(known) < len(words)
+    def _foreign_context(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        """Words before the utterance that settled the window's language, if that and the utterance's own words are doubtful now."""
+        known = tuple(word for word in words if word.end <= self.planner.start)
+        is_open = not self._is_language_given and len(self._stabiliser.window) <= len(known)
         is_doubtful = self._language_confidence < _LEAST_FILLED and _mean(words[len(known) :]) < _LEAST_FILLED
-        return bool(known) and is_open and is_doubtful and self.planner.can_restart(self._told_end(known), is_part=False)
-
-    def _context_words(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
-        return tuple(word for word in words if word.end <= self.planner.start)
+        can_restart = bool(known) and self.planner.can_restart(self._told_end(known), is_part=False)
+        return known if is_open and is_doubtful and can_restart else ()
 
     def _language_has_changed(self, hypothesis: Hypothesis) -> bool:
         """In the middle: what was heard in the one language is missing from what is heard in the other."""

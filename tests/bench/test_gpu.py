@@ -11,7 +11,7 @@ import pytest
 
 from bench.gpu import main
 
-SMALL = ("--device", "cpu", "--streams", "1,3", "--seconds", "4", "--rows", "4", "--capacity", "8")
+SMALL = ("--device", "cpu", "--streams", "1,3", "--seconds", "2", "--rows", "4", "--capacity", "8")
 
 
 @pytest.mark.parametrize(("size", "policies"), [("tiny", "exact,windowed,frozen-kv"), ("whisper-tiny-2", "exact,frozen-kv")])
