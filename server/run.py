@@ -7,6 +7,7 @@ import socket
 from types import FrameType
 
 import uvicorn
+import websockets.http11
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
@@ -15,6 +16,8 @@ from server import logs, wyoming
 from server.app import Service, build_app
 from server.config import BadSetting, Config
 
+_HEAD_BOUND = 256 * 1024  # bytes of a request's address and headers: a thousand hotwords may stand in an address
+websockets.http11.MAX_LINE_LENGTH = 4 * _HEAD_BOUND  # uvicorn has bounded it by then, and would leave the peer without an answer
 _FRAME_BOUND = 24  # times the message size: beyond it the socket is closed, below it the session gets an error
 
 
@@ -96,6 +99,7 @@ def uvicorn_config(service: Service) -> uvicorn.Config:
         build_app(service),
         host=c.host,
         port=c.port,
+        h11_max_incomplete_event_size=_HEAD_BOUND,
         ws=WebSocketProtocol,
         ws_max_size=c.max_message_bytes * _FRAME_BOUND,
         ws_per_message_deflate=False,

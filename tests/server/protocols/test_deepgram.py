@@ -96,11 +96,11 @@ class Listener:
 
 
 @contextmanager
-def listening(running: Running, key: str = "none", **settings: str | None) -> Iterator[Listener]:
+def listening(running: Running, key: str = "none", **settings: str | list[str] | None) -> Iterator[Listener]:
     http, ws = f"http://{running.address}", f"ws://{running.address}"
     client = DeepgramClient(api_key=key, environment=DeepgramClientEnvironment(base=http, production=ws, agent=ws, agent_rest=http))
     given = {name: value for name, value in {**RAW, **settings}.items() if value is not None}
-    with client.listen.v1.connect(model="nova-3", **given) as connection:  # type: ignore[arg-type]
+    with client.listen.v1.connect(model="nova-3", **given) as connection:
         yield Listener(connection)
 
 
@@ -385,6 +385,14 @@ def test_what_a_configure_leaves_out_stays() -> None:
     assert adapter.parse('{"type": "Configure", "keyterms": []}') == [Bias(())]
     with pytest.raises(TranscriptionError, match="numerals is 1, expected true or false"):
         adapter.parse('{"type": "Configure", "features": {"numerals": 1}}')
+
+
+def test_a_thousand_terms_in_the_address(running: Running) -> None:
+    terms = [f"检索 增强 {n}" for n in range(1_000)]
+    with listening(running, keyterm=terms) as peer:
+        peer.send(SPEECH)
+        peer.connection._send({"type": "Configure", "features": {}})
+        assert peer.until("ConfigureSuccess").keyterms == terms
 
 
 def test_settings_change_within_a_session(running: Running) -> None:
