@@ -171,7 +171,7 @@ class Utterance:
     def _restart(self, words: tuple[Word, ...], until: SampleIndex | None = None) -> Transcript:
         """These words of the window are kept; what comes after them is heard anew."""
         at = self._told_end(words)
-        self._note_language(words)
+        self._note_language(words + self._after)
         transcript = self._stabiliser.keep(words)
         self.planner.restart(at, until)
         self._is_ready = False

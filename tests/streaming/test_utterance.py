@@ -241,6 +241,7 @@ def test_what_comes_before_the_words_is_heard_alone(text: str, told: str):
     assert (alone.start, len(alone.samples), alone.is_final) == (16_000, 66_000 - 16_000 - 16_000, True)
     made.answer(heard(alone, "en", ONE, TWO))
     assert made.final.words == (ONE, TWO, replace(stretched, text=told, start=TWO.end))
+    assert made.final.languages == ("fr", "en")
 
 
 def test_a_language_that_takes_over_does_not_take_back_what_was_said_in_another_one():
@@ -284,4 +285,9 @@ def test_doubtful_words_in_the_doubtful_language_of_a_context_are_heard_without_
     made.answer(heard(made.next_request(0.0), "en", *context.words, doubtful, confidence=in_language))
     assert made.planner.take_left_stream() == is_anew
     if is_anew:
-        assert made.next_request(0.0).start == 16_000 and made.events == [SpeechStarted(3, 16_000)]
+        anew = made.next_request(0.0)
+        assert anew.start == 16_000 and made.events == [SpeechStarted(3, 16_000)]
+        made.answer(heard(anew, "fr", HALLO))
+        made.finish(made.planner.end, "endpoint")
+        made.answer(heard(made.next_request(0.0), "fr", HALLO))
+        assert (made.final.words, made.final.languages) == ((HALLO,), ("fr",))
