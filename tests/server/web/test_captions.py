@@ -232,6 +232,7 @@ def test_after_a_pause_the_lines_go_and_the_transcript_stays(serve: Serve, open_
         said = first + [peer.until("final")["text"]]
     page.keyboard.press("t")
     expect(page.get_by_role("log")).to_contain_text(said[-1])
+    page.locator(".roll.quiet").wait_for(state="attached")
     assert violations(page) == []
     with page.expect_download() as saving:
         page.get_by_role("button", name="Save as text").click()
