@@ -109,8 +109,9 @@ def test_a_reload_in_the_middle_loses_nothing(live: Server, talk_opening: tuple[
     assert len(sound) / 16_000 >= 7.5
     soundfile.write(tmp_path / "kept.wav", sound, 16_000)
     with (tmp_path / "kept.wav").open("rb") as file:
-        wanted = requests.post(http(live.url) + "asr", files={"file": file}, data={"language": "en"}).json()["text"]
-    assert error_rate(wanted, heard) <= ALLOWED
+        again = requests.post(http(live.url) + "asr", files={"file": file}, data={"language": "en"}).json()["text"]
+    said, count = talk_opening[1].split(), len(again.split())  # how far it got: read at once, what is cut off may be misheard
+    assert min(error_rate(" ".join(said[:n]), heard) for n in range(count - 3, count + 4)) <= ALLOWED
     page.reload()
     expect(page.locator(".invitation")).to_be_visible()  # once is enough
 
