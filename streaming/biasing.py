@@ -26,11 +26,6 @@ SharedLists: TypeAlias = Callable[[Sequence[str]], tuple[HotwordList, ...]]  # b
 
 def normalised(hotwords: Iterable[Hotword], most: int = MOST_HOTWORDS) -> HotwordList:
     """NFC, single spaces, each once; equal lists are one object. Raises LimitExceeded, which names the limit."""
-    return _normalised(tuple(hotwords), most)
-
-
-@lru_cache(64)
-def _normalised(hotwords: HotwordList, most: int) -> HotwordList:
     kept: dict[str, Hotword] = {}
     for number, word in enumerate(hotwords):
         if number >= most:

@@ -131,19 +131,19 @@ class Utterance:
     def _before_foreign(self, words: tuple[Word, ...]) -> tuple[Word, ...] | None:
         """Words before speech that had none at first and has doubtful ones now: it may be in another language than they are."""
         start, self._silent_from = self._silent_from, None
-        if start is None or self._is_language_given:
-            return None
-        known = tuple(word for word in words if word.start < start)
-        is_doubtful = _mean(words[len(known) :]) < _LEAST_FILLED
-        return known if is_doubtful and self.planner.can_restart(self._told_end(known), is_part=False) else None
+        known = tuple(word for word in words if start is not None and word.start < start)
+        return known if start is not None and self._may_be_foreign(words, known) else None
 
     def _foreign_context(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
         """Words before the utterance that settled the window's language, if that and the utterance's own words are doubtful now."""
         known = tuple(word for word in words if word.end <= self.planner.start)
-        is_open = not self._is_language_given and len(self._stabiliser.window) <= len(known)
-        is_doubtful = self._language_confidence < _LEAST_FILLED and _mean(words[len(known) :]) < _LEAST_FILLED
-        can_restart = bool(known) and self.planner.can_restart(self._told_end(known), is_part=False)
-        return known if is_open and is_doubtful and can_restart else ()
+        is_open = self._language_confidence < _LEAST_FILLED and len(self._stabiliser.window) <= len(known)
+        return known if known and is_open and self._may_be_foreign(words, known) else ()
+
+    def _may_be_foreign(self, words: tuple[Word, ...], known: tuple[Word, ...]) -> bool:
+        """The words behind these first ones are doubtful, and may be heard anew in any language."""
+        is_doubtful = not self._is_language_given and _mean(words[len(known) :]) < _LEAST_FILLED
+        return is_doubtful and self.planner.can_restart(self._told_end(known), is_part=False)
 
     def _language_has_changed(self, hypothesis: Hypothesis) -> bool:
         """In the middle: what was heard in the one language is missing from what is heard in the other."""

@@ -22,6 +22,7 @@ class Vocabulary:
         self._shared = shared
         self._names: tuple[str, ...] = ()
         self._own: HotwordList = ()
+        self._spelling = spelling_of(())
         self._spoken = DecodeContext()
         self._style = TextStyle()
 
@@ -33,7 +34,7 @@ class Vocabulary:
 
     def take(self, config: SessionConfig) -> None:
         """From now on those of this configuration, which were checked."""
-        self._own, self._names = config.hotwords, config.hotword_lists
+        self._own, self._names, self._spelling = config.hotwords, config.hotword_lists, spelling_of(config.hotwords)
         self._spoken = DecodeContext(config.language, config.prompt, config.languages)
         self._style = config.text
 
@@ -44,5 +45,7 @@ class Vocabulary:
 
     def in_force(self) -> tuple[DecodeContext, Speller]:
         """What an utterance knows before it is heard, and how it is written."""
-        lists = (*([self._own] if self._own else []), *self._shared(self._names))
-        return replace(self._spoken, hotwords=lists), Speller([spelling_of(each) for each in lists])
+        shared = self._shared(self._names)
+        own = [(self._own, self._spelling)] if self._own else []
+        pairs = [*own, *((each, spelling_of(each)) for each in shared)]
+        return replace(self._spoken, hotwords=tuple(each for each, _ in pairs)), Speller([each for _, each in pairs])

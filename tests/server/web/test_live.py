@@ -110,8 +110,8 @@ def test_a_reload_in_the_middle_loses_nothing(live: Server, talk_opening: tuple[
     soundfile.write(tmp_path / "kept.wav", sound, 16_000)
     with (tmp_path / "kept.wav").open("rb") as file:
         again = requests.post(http(live.url) + "asr", files={"file": file}, data={"language": "en"}).json()["text"]
-    said, count = talk_opening[1].split(), len(again.split())  # how far it got: read at once, what is cut off may be misheard
-    assert min(error_rate(" ".join(said[:n]), heard) for n in range(count - 3, count + 4)) <= ALLOWED
+    said = talk_opening[1].split()[: len(again.split())]  # as far as it got: read at once, some of it may be misheard
+    assert error_rate(" ".join(said), heard) <= ALLOWED
     page.reload()
     expect(page.locator(".invitation")).to_be_visible()  # once is enough
 
