@@ -96,6 +96,7 @@ class StepRequest:
     deadline: float  # seconds on the caller's clock; only orders work
     context: DecodeContext = field(default_factory=DecodeContext)
     stable: tuple[Word, ...] = ()  # words of the present window that must not change: the hypothesis starts with them
+    settled: tuple[Word, ...] = ()  # likewise of the hypothesis before, behind these: they stay, unless hotwords take their place
     roll: Roll | None = None  # applied before the new samples
     is_patient: bool = False  # nobody listens live: its final is no more urgent than others' partials
 

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from model.interfaces import Word
+
 Pieces: TypeAlias = list[tuple[str, list[int]]]  # texts and their tokens
 
 MIXED = {"zh", "ja", "yue"}  # written without spaces, often with Latin words among it
@@ -15,6 +17,12 @@ _AFTER = "\"'.。,，!！?？:：”)]}、」』）》;；…%"  # attach to the
 _PARTING = ",;!?"  # end a word although no space follows
 _OPENING = "“「『（《"  # begin a word where there are no spaces
 _BROKEN = "�"
+
+
+def leading(words: Sequence[Word], tokens: Sequence[int]) -> int:
+    """How many tokens these words are, if a text begins with all of them; else 0."""
+    own = [token for word in words for token in word.tokens]
+    return len(own) if list(tokens[: len(own)]) == own else 0
 
 
 def characters(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> Pieces:

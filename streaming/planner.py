@@ -123,9 +123,9 @@ class Planner:
         if self._in_flight or self.is_asked_final:
             return None
         if self.is_ended:
-            return self._request(now, stable, self._speech_end, whole=True, final=True)
+            return self._request(now, stable, self._speech_end, settled, whole=True, final=True)
         if self._config.speculates and self.silence_ms >= self._config.speculate_after_ms:
-            return self._speculate(now, stable)
+            return self._speculate(now, stable, settled)
         return self._partial(now, stable, settled or stable)
 
     def roll(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
@@ -168,11 +168,11 @@ class Planner:
             return self._until
         return min(self.end, self.voiced_end + samples(self._config.speculate_after_ms))
 
-    def _speculate(self, now: float, stable: tuple[Word, ...]) -> StepRequest | None:
+    def _speculate(self, now: float, stable: tuple[Word, ...], settled: tuple[Word, ...]) -> StepRequest | None:
         """Once for each pause: if the utterance ends here, its final is ready."""
         if self._asked_whole_to >= self._speech_end:
             return None
-        return self._request(now, stable, self._speech_end, whole=True)
+        return self._request(now, stable, self._speech_end, settled, whole=True)
 
     def _partial(self, now: float, stable: tuple[Word, ...], settled: tuple[Word, ...]) -> StepRequest | None:
         c = self._config
@@ -182,10 +182,10 @@ class Planner:
         if not due or not (self._partials or is_long):
             return None
         whole = is_long or self.is_doubted
-        return self._request(now, stable if whole else settled, self.end, whole=whole)
+        return self._request(now, stable if whole else settled, self.end, settled, whole=whole)
 
     def _request(
-        self, now: float, stable: tuple[Word, ...], end: SampleIndex, *, whole: bool, final: bool = False
+        self, now: float, stable: tuple[Word, ...], end: SampleIndex, settled: tuple[Word, ...], *, whole: bool, final: bool = False
     ) -> StepRequest | None:
         end = min(end, self._window_start + samples(self._config.most_ms))
         final = final and end >= min(self.end, self._speech_end)
@@ -200,6 +200,7 @@ class Planner:
             now,
             self._context,
             stable,
+            settled[len(stable) :],
             self._roll,
         )
         self._revision, self._in_flight, self._roll = self._revision + 1, True, None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import takewhile
 
 from model.interfaces import Hypothesis, SampleIndex, Word
 from streaming.pace import Pace
@@ -67,10 +68,10 @@ class Stabiliser:
 
     def update(self, hypothesis: Hypothesis) -> Transcript:
         """Take a newer hypothesis."""
-        self._words = words = self._defended(hypothesis.words)
-        self._settled = len(self._stable)
+        before, words = self.settled, self._defended(hypothesis.words)
+        self._words, self._settled = words, len(self._stable)
         if not hypothesis.is_cut:
-            self._settled = self._agreed(words, hypothesis.audio_end)
+            self._settled = self._agreed(words, hypothesis.audio_end, max(self._settled, _same(before, words)))
             if not hypothesis.is_doubted:
                 self._stable = words[: self._sure(words)]
             self._previous.append(words)
@@ -110,12 +111,16 @@ class Stabiliser:
         least = self._pace.least_confidence + self._pace.more_confidence
         return next((i for i in range(len(self._stable), self._settled) if words[i].confidence < least), self._settled)
 
-    def _agreed(self, words: tuple[Word, ...], audio_end: SampleIndex) -> int:
-        """How many words all these hypotheses have, each followed by another one and far enough from the end."""
-        count = len(self._stable)
+    def _agreed(self, words: tuple[Word, ...], audio_end: SampleIndex, count: int) -> int:
+        """These first words, and as many more as all hypotheses have, each followed by another one and far enough from the end."""
         for word, *before in zip(words[count:-1], *(each[count:-1] for each in self._previous), strict=False):
             is_agreed = all(each.text == word.text for each in before)
             if not is_agreed or word.confidence < self._pace.least_confidence or word.end > audio_end - self._margin:
                 break
             count += 1
         return count
+
+
+def _same(before: tuple[Word, ...], words: tuple[Word, ...]) -> int:
+    """How many of the first words have stayed."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0].text == pair[1].text, zip(before, words, strict=False)))

@@ -51,6 +51,7 @@ class ReadingOptions:
     most: int = 8  # likely phrases
     branchings: int = 2  # times that one phrase more is put into the best text
     lead: float = 3.0  # nats by which that must be better, as it is the best of many, if there is a phrase more then
+    overrule: float = 1.5  # likewise, for other words than those that were settled
     gaps: GapOptions = GapOptions()
     most_gaps: int = 4  # that are heard alone
     heard: float = 7.0  # nats that a phrase may be less likely than what is read first where it is heard alone, and
@@ -77,6 +78,7 @@ class Text:
     again: Callable[[Row, Hint], Row | None]  # a row that is to be read so where this one was heard, if the family can
     is_whole: bool  # all was heard anew; otherwise the last word may not be all there
     is_mixed: bool  # phrases stand among words of another script, and are often left out
+    settled: int = 0  # of the row's tokens, the first ones: only phrases may take their place
     clear: Callable[[], Row | None] = lambda: None  # one that is to be read where the noise is taken out, if there is any
     voiced: Callable[[], NDArray[np.bool_]] = lambda: np.zeros(0, bool)  # frames in which somebody speaks, if that can be told
     part: Callable[[int, int], Text | None] = lambda start, stop: None  # these frames alone, to be read in the other script
@@ -211,9 +213,11 @@ class Readings:
         return max(readings, key=lambda row: self._value(text, row, expected))
 
     def _value(self, text: Text, row: Row, expected: int = 99) -> tuple[bool, float]:
-        phrases = self._found(text, row)
-        more = max(0, len(phrases) - expected)
-        return not row.is_cut, self._score(text, row) + self._worth(text.lists, phrases) - self.options.lead * more
+        phrases, options = self._found(text, row), self.options
+        overrules = row.tokens[: text.settled] != text.row.tokens[: text.settled]
+        is_unfounded = overrules and len(phrases) <= len(self._found(text, text.row))
+        lead = options.lead * max(0, len(phrases) - expected) + options.overrule * overrules
+        return not (row.is_cut or is_unfounded), self._score(text, row) + self._worth(text.lists, phrases) - lead
 
     def _remember(self, text: Text, row: Row) -> None:
         """Phrases that were not read first are kept in later drafts."""

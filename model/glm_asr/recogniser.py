@@ -26,7 +26,7 @@ from model.interfaces import Hotword, Hypothesis, StepRequest, Word
 from model.kv_cache import RowCache
 from model.lengths import FRAME_SAMPLES
 from model.sampling import GreedyChoice, word_probability
-from model.words import is_wide
+from model.words import is_wide, leading
 
 _UNIT_SAMPLES = MERGED_FRAMES * FRAME_SAMPLES
 
@@ -148,6 +148,7 @@ class GlmAsrRecogniser(BatchRecogniser):
             again,
             is_whole=request.whole_window or request.is_final,
             is_mixed=any(map(is_wide, self.model.tokenizer.decode(row.tokens))),
+            settled=leading(request.settled, row.tokens),
         )
 
     def _row(self, index: int, request: StepRequest, stream: Stream) -> Row:
@@ -166,7 +167,7 @@ class GlmAsrRecogniser(BatchRecogniser):
             heard=max(1, min(units, -(-stream.heard.samples // _UNIT_SAMPLES))),
             unit_frames=MERGED_FRAMES,
             cached=stream.kept,
-            kept=places_of(stream.phrases.said, draft),
+            kept=places_of(stream.phrases.said, draft) | set(range(leading(request.settled, draft))),
             near_margin=self._phrases.options.near if request.context.hotwords else 0.0,
             is_silent=not stream.is_audible,
         )

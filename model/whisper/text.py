@@ -23,7 +23,7 @@ from model.lengths import FRAME_SAMPLES, whole_frames
 from model.sampling import GreedyChoice, calibrated, word_probability
 from model.whisper.configuration import WhisperConfig
 from model.whisper.tokenizer import WhisperTokenizer
-from model.words import UNSPACED
+from model.words import UNSPACED, leading
 
 _TERMS = "en"  # the language that technical terms come from
 
@@ -35,8 +35,8 @@ class TextOptions:
     prompt_tokens: int = 64
     tokens_per_second: float = 8.0
     confidence: tuple[float, float] = (0.85, 0.95)  # slope and offset of the calibration, fitted to the embedded model
-    character_confidence: tuple[float, float] = (0.65, 0.7)  # the same where a word is a character
-    phrase_confidence: tuple[float, float] = (0.5, 3.0)  # of phrases put where the model would have written something else
+    character_confidence: tuple[float, float] = (0.72, 0.75)  # the same where a word is a character
+    phrase_confidence: tuple[float, float] = (0.47, 3.5)  # of phrases put where the model would have written something else
     silent_probability: float = 0.7  # of the no-speech token: more than this, or
     silent_short: tuple[float, float] = (0.62, 0.3)  # than this, before and after other readings, where
     silent_rate: float = 1.5  # at most so many tokens a second were written; and
@@ -158,6 +158,7 @@ class WhisperText:
             lambda first, hint: self._again(stream.prompt, language, first, hint),
             is_whole=_is_whole(request),
             is_mixed=language in UNSPACED,
+            settled=leading(request.settled, row.tokens),
         )
         if ears is None:
             return text
@@ -207,7 +208,7 @@ class WhisperText:
         limit = min(self._room(before), self._most_tokens(stream.samples))
         return Row(
             place=place,
-            kept=places_of(stream.phrases.said, draft),
+            kept=places_of(stream.phrases.said, draft) | set(range(leading(request.settled, draft))),
             near_margin=self._near_margin(request),
             prompt=[*before, *t.start(stream.language or "en")],
             start_index=len(before),

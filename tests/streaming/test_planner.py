@@ -239,10 +239,11 @@ def test_partials_ask_for_what_follows_the_settled_words_and_whole_windows_for_a
             driven.planner.hear(Went(np.full(FRAME, i, np.float32), 0, driven.planner.end + FRAME))
         request = driven.planner.next_request(1.0, said[:1], 0, said)
         assert request is not None and (request.stable, request.whole_window) == (asked, is_doubted)
+        assert request.stable + request.settled == said
         driven.answer(request)
     driven.planner.is_ended = True
     request = driven.planner.next_request(1.0, said[:1], 0, said)
-    assert request is not None and request.is_final and request.stable == said[:1]
+    assert request is not None and request.is_final and (request.stable, request.settled) == (said[:1], said[1:])
 
 
 def test_audio_that_only_waits_for_the_interval_is_no_backlog():

@@ -14,9 +14,9 @@ MARGIN = samples(800)
 SECOND = 16_000
 
 
-def words(text: str, start: int = 0) -> tuple[Word, ...]:
+def words(text: str, start: int = 0, confidence: float = 0.9) -> tuple[Word, ...]:
     """One word a second."""
-    return tuple(Word(" " + w, start + i * SECOND, start + (i + 1) * SECOND, 0.9) for i, w in enumerate(text.split()))
+    return tuple(Word(" " + w, start + i * SECOND, start + (i + 1) * SECOND, confidence) for i, w in enumerate(text.split()))
 
 
 def heard(said: tuple[Word, ...], audio_end: int | None = None, *, is_cut: bool = False, is_doubted: bool = False) -> Hypothesis:
@@ -93,6 +93,13 @@ def test_doubted_words_settle_and_cut_ones_do_not():
     said = heard(words("a b c d"))
     assert settled(said, heard(words("a b c d"), is_doubted=True)) == "a b c"
     assert settled(said, said, heard(words("a b c d"), is_cut=True)) == ""
+
+
+def test_what_is_settled_stays_so_until_it_is_read_otherwise():
+    said, doubtful = heard(words("a b c d")), heard(words("a b c d", confidence=0.5))
+    assert settled(said, said, doubtful) == "a b c"
+    assert settled(said, said, heard(words("a b x d"))) == "a b"
+    assert settled(said, said, heard(words("x b c d"))) == ""
 
 
 def test_what_is_settled_moves_with_the_window():

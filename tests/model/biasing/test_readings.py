@@ -124,14 +124,14 @@ def row(text: str, likelihood: float = 0.0, *, reach: int = 100, is_cut: bool = 
     return replace(made, log_probabilities=[likelihood, *[0.0] * (len(text) - 1)], scores=[torch.zeros(0, len(text) + 1, 0)])
 
 
-def best(first: Row, *others: Row, hotwords: tuple[Hotword, ...] = (Hotword("nginx"), Hotword("CI"))) -> str:
+def best(first: Row, *others: Row, hotwords: tuple[Hotword, ...] = (Hotword("nginx"), Hotword("CI")), settled: int = 0) -> str:
     phrases = Phrases(lambda text: [*map(ord, text)], lambda tokens: "".join(map(chr, tokens)))
 
     def words(tokens: Any) -> list[tuple[str, list[int]]]:
         return [(f" {word}", [*map(ord, word)]) for word in "".join(map(chr, tokens)).split()]
 
-    text = Text(first, [hotwords], Memory(), words, lambda first, hint: None, is_whole=True, is_mixed=False)
-    readings = Readings(phrases, ReadingOptions(bonus=12.0, among=len(hotwords), unsaid=4.0))
+    text = Text(first, [hotwords], Memory(), words, lambda first, hint: None, True, False, settled)
+    readings = Readings(phrases, ReadingOptions(bonus=12.0, among=len(hotwords), unsaid=4.0, overrule=1.5))
     found = readings._best(text, (first, *others))
     readings._remember(text, found)
     assert (tuple(map(ord, "nginx")) in text.memory.said) is ("nginx" in "".join(map(chr, found.tokens)) and found is not first)
@@ -144,6 +144,16 @@ def test_a_phrase_is_worth_so_many_nats():
     assert best(row("see eye"), row("CI", -3.9)) == "CI"
     assert best(row("see eye"), row("CI", -4.1)) == "see eye"
     assert best(row("engine x"), row("nginx", -19.9), hotwords=(Hotword("nginx", 2.0),)) == "nginx"
+
+
+def test_in_the_place_of_settled_words_only_a_phrase_may_be_and_must_lead():
+    said = row("um engine x", -5.0)
+    assert best(said, row("engine x", -1.0)) == best(said, row("engine x", -1.0), settled=0) == "engine x"
+    assert best(said, row("engine x", -1.0), settled=2) == "um engine x"
+    assert best(said, row("um engines", -1.0), settled=8) == "um engines"
+    assert best(said, row("um nginx", -14.8), settled=3) == "um nginx"
+    assert best(said, row("um nginx", -13.4), settled=4) == "um nginx"
+    assert best(said, row("um nginx", -13.6), settled=4) == "um engine x"
 
 
 def test_one_of_many_phrases_is_worth_less():

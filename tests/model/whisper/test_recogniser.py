@@ -168,6 +168,17 @@ def test_stable_words_are_kept_as_they_are(recogniser):
     assert text(hypothesis.words) == text(one_shot(recogniser, samples, "en").words)
 
 
+def test_settled_words_stay_as_they_were_heard_first(recogniser):
+    samples, changed = heard("en", "quick_brown_fox"), 0
+    for cut in range(HOP, len(samples), HOP):
+        fed = Fed(f"settled {cut}", samples, "en")
+        (partial,) = recogniser.step([fed.request(cut)])
+        (hypothesis,) = recogniser.step([replace(fed.request(len(samples), final=True), settled=partial.words)])
+        assert text(hypothesis.words).startswith(text(partial.words))
+        changed += not text(one_shot(recogniser, samples, "en").words).startswith(text(partial.words))
+    assert changed >= 2
+
+
 def test_a_window_that_rolls_goes_on_after_what_is_committed(recogniser):
     samples = np.concatenate([heard("en", "counting"), heard("en", "quick_brown_fox")])
     fed, first = Fed("roll", samples, "en"), len(heard("en", "counting"))
