@@ -6,13 +6,18 @@ audio: what comes last may still be completed by what is said next. How much of 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass
 from itertools import takewhile
 
 from model.interfaces import Hypothesis, SampleIndex, Word
 from streaming.pace import Pace
+from streaming.text.spacing import HAN
 from streaming.timeline import samples
+
+_CHARACTER = re.compile(rf"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff{HAN}]")
+_OF_A_WORD = 0.77  # that a character is: to be as sure of a whole word, each of its characters must be surer
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +114,13 @@ class Stabiliser:
     def _sure(self, words: tuple[Word, ...]) -> int:
         """How many of the settled words may be told as stable."""
         least = self._pace.least_confidence + self._pace.more_confidence
-        return next((i for i in range(len(self._stable), self._settled) if words[i].confidence < least), self._settled)
+        return next((i for i in range(len(self._stable), self._settled) if not _is_sure(words[i], least)), self._settled)
 
     def _agreed(self, words: tuple[Word, ...], audio_end: SampleIndex, count: int) -> int:
         """These first words, and as many more as all hypotheses have, each followed by another one and far enough from the end."""
         for word, *before in zip(words[count:-1], *(each[count:-1] for each in self._previous), strict=False):
             is_agreed = all(each.text == word.text for each in before)
-            if not is_agreed or word.confidence < self._pace.least_confidence or word.end > audio_end - self._margin:
+            if not (is_agreed and _is_sure(word, self._pace.least_confidence)) or word.end > audio_end - self._margin:
                 break
             count += 1
         return count
@@ -124,3 +129,8 @@ class Stabiliser:
 def _same(before: tuple[Word, ...], words: tuple[Word, ...]) -> int:
     """How many of the first words have stayed."""
     return sum(1 for _ in takewhile(lambda pair: pair[0].text == pair[1].text, zip(before, words, strict=False)))
+
+
+def _is_sure(word: Word, least: float) -> bool:
+    """`least`: confidence, of a whole word."""
+    return word.confidence >= (least**_OF_A_WORD if _CHARACTER.search(word.text) else least)

@@ -35,8 +35,8 @@ class TextOptions:
     prompt_tokens: int = 64
     tokens_per_second: float = 8.0
     confidence: tuple[float, float] = (0.85, 0.95)  # slope and offset of the calibration, fitted to the embedded model
-    character_confidence: tuple[float, float] = (0.75, 0.68)  # the same where a word is a character
-    phrase_confidence: tuple[float, float] = (0.47, 3.5)  # of phrases put where the model would have written something else
+    character_confidence: tuple[float, float] = (0.7, 1.0)  # the same where a word is a character
+    phrase_confidence: tuple[float, float] = (0.5, 3.0)  # of phrases put where the model would have written something else
     silent_probability: float = 0.7  # of the no-speech token: more than this, or
     silent_short: tuple[float, float] = (0.62, 0.3)  # than this, before and after other readings, where
     silent_rate: float = 1.5  # at most so many tokens a second were written; and

@@ -89,6 +89,12 @@ def test_words_that_lack_some_confidence_are_settled_but_not_stable():
     assert settled(said, heard(words("a x c d"))) == "a"
 
 
+def test_a_character_must_be_surer_than_a_word():
+    for said, confidence, stable in (("a b c d", 0.75, "a b c"), ("天 地 玄 黃", 0.75, ""), ("天 地 玄 黃", 0.77, "天 地 玄")):
+        hypothesis = heard(words(said, confidence=confidence))
+        assert after(hypothesis, hypothesis)[0] == stable
+
+
 def test_doubted_words_settle_and_cut_ones_do_not():
     said = heard(words("a b c d"))
     assert settled(said, heard(words("a b c d"), is_doubted=True)) == "a b c"
