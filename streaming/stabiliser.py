@@ -13,10 +13,10 @@ from itertools import takewhile
 
 from model.interfaces import Hypothesis, SampleIndex, Word
 from streaming.pace import Pace
-from streaming.text.spacing import HAN
+from streaming.text.spacing import HAN, KANA
 from streaming.timeline import samples
 
-_CHARACTER = re.compile(rf"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff{HAN}]")
+_CHARACTER = re.compile(rf"[\u0e00-\u0eff\u1000-\u109f{KANA}{HAN}]")
 _OF_A_WORD = 0.77  # that a character is: to be as sure of a whole word, each of its characters must be surer
 
 
@@ -76,7 +76,7 @@ class Stabiliser:
         before, words = self.settled, self._defended(hypothesis.words)
         self._words, self._settled = words, len(self._stable)
         if not hypothesis.is_cut:
-            self._settled = self._agreed(words, hypothesis.audio_end, max(self._settled, _same(before, words)))
+            self._settled = self._agreed(words, hypothesis.audio_end, _same(before, words))
             if not hypothesis.is_doubted:
                 self._stable = words[: self._sure(words)]
             self._previous.append(words)

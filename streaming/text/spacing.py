@@ -7,7 +7,7 @@ import re
 from streaming.text.edits import Edit
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff"
-_KANA = "\u3040-\u30ff"  # Japanese sets no spaces there
+KANA = "\u3040-\u30ff"  # Japanese sets no spaces there
 _LATIN = r"A-Za-z\u00c0-\u024f"
 # letters, digits and marks within them, with a letter among them
 _RUN = re.compile(rf"(?=[\d.+#/_:=-]*[{_LATIN}])[{_LATIN}\d](?:[{_LATIN}\d.,+#/_:=@-]*[{_LATIN}\d+#%])?")
@@ -22,7 +22,7 @@ class Spacing:
     def edits(self, text: str, before: str) -> list[Edit]:
         """Insertions."""
         joined = before + text
-        if re.search(rf"[{_KANA}]", joined):
+        if re.search(rf"[{KANA}]", joined):
             return []
         places = [place - len(before) for run in _RUN.finditer(joined) for place in self._places(joined, *run.span())]
         return [Edit(place, place, " ") for place in places if place >= 0]
